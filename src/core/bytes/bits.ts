@@ -1,0 +1,58 @@
+/**
+ * The only place for bit operators: everywhere else the linter forbids them, because on a `number` they
+ * silently cut an offset to 32 bits.
+ */
+
+/** Whether bit `bit` (0 = least significant) of a word of at most 32 bits is set. */
+export function hasBit(word: number, bit: number): boolean {
+  return ((word >>> bit) & 1) === 1;
+}
+
+/** Whether every bit of `mask` is set in `word`; both of at most 32 bits. */
+export function hasMask(word: number, mask: number): boolean {
+  return (word & mask) >>> 0 === mask >>> 0;
+}
+
+/** `width` bits (1 to 32) of a word of at most 32 bits, from bit `from` up. */
+export function bitField(word: number, from: number, width: number): number {
+  return width === 32 ? word >>> from : (word >>> from) & ((1 << width) - 1);
+}
+
+/** `word` (at most 32 bits) with all bits of `mask` cleared. */
+export function clearMask(word: number, mask: number): number {
+  return (word & ~mask) >>> 0;
+}
+
+/** Exclusive or of two words of at most 32 bits. */
+export function xor32(left: number, right: number): number {
+  return (left ^ right) >>> 0;
+}
+
+/** Whether bit `bit` of a 64-bit word is set. */
+export function hasBit64(word: bigint, bit: number): boolean {
+  return ((word >> BigInt(bit)) & 1n) === 1n;
+}
+
+/** `width` bits of a 64-bit word from bit `from` up, as a bigint. */
+export function bitField64(word: bigint, from: number, width: number): bigint {
+  return (word >> BigInt(from)) & ((1n << BigInt(width)) - 1n);
+}
+
+/** The numbers of the bits set in a 64-bit word, ascending. */
+export function bitNumbers64(word: bigint): number[] {
+  const numbers: number[] = [];
+  for (let bit = 0; bit < 64; bit++) if (hasBit64(word, bit)) numbers.push(bit);
+  return numbers;
+}
+
+/** The numbers of the bits set in a word of at most 32 bits, ascending. */
+export function bitNumbers(word: number): number[] {
+  const numbers: number[] = [];
+  for (let bit = 0; bit < 32; bit++) if (hasBit(word, bit)) numbers.push(bit);
+  return numbers;
+}
+
+/** A 64-bit quantity from two 32-bit halves; exact while `high` is below 2^21. */
+export function joinHalves(high: number, low: number): number {
+  return high * 0x1_0000_0000 + low;
+}

@@ -1,0 +1,42 @@
+import { type BlockDevice, type ByteRange, checkRange, type ReadOptions } from '../device/block-device.ts';
+import type { Extent } from '../device/extent.ts';
+import type { Format, Property } from '../format.ts';
+import type { Container } from './container.ts';
+
+/** A raw image: the file is the disk. */
+export class RawContainer implements Container {
+  readonly format = 'raw';
+  readonly file: BlockDevice;
+  readonly backing = undefined;
+  readonly properties: readonly Property[] = [];
+
+  constructor(file: BlockDevice) {
+    this.file = file;
+  }
+
+  get size(): number {
+    return this.file.size;
+  }
+
+  get sectorSize(): number {
+    return this.file.sectorSize;
+  }
+
+  readInto(target: Uint8Array, offset: number, options?: ReadOptions): Promise<void> {
+    return this.file.readInto(target, offset, options);
+  }
+
+  async *extents(range: ByteRange): AsyncGenerator<Extent, void> {
+    checkRange(this, 'raw', range.start, range.length);
+    if (range.length > 0) yield { kind: 'data', ...range, source: this.file, sourceOffset: range.start };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+/** Raw has no magic: it matches everything, and stands last. */
+export const rawFormat: Format<Container> = {
+  name: 'raw',
+  probe: async () => true,
+  open: async (device) => new RawContainer(device),
+};

@@ -1,0 +1,109 @@
+import { assert } from '../errors.ts';
+import type { BlockDevice, ByteRange, ReadOptions } from './block-device.ts';
+
+/** Where the bytes of a contiguous range live. `start` and `length` are in the device that answers. */
+export type Extent = ByteRange &
+  (
+    | { readonly kind: 'data'; readonly source: BlockDevice; readonly sourceOffset: number }
+    | {
+        readonly kind: 'encoded';
+        readonly source: BlockDevice;
+        readonly sourceOffset: number;
+        readonly sourceLength: number;
+        /** The encoding's name: `zlib`, `zstd`. */
+        readonly encoding: string;
+        /** Reads decoded bytes; `offset` counts from the extent's `start`. */
+        decodeInto(target: Uint8Array, offset: number, options?: ReadOptions): Promise<void>;
+      }
+    | { readonly kind: 'inherited'; readonly layer: BlockDevice }
+    /** `explicit`: the image says zero here; otherwise nothing was ever written. */
+    | { readonly kind: 'zero'; readonly explicit: boolean }
+  );
+
+/** Something that tells where its bytes live: a container, a regular file. */
+export interface ExtentSource {
+  /** Bytes. */
+  readonly size: number;
+  /** The extents of `range` in ascending order, without gaps, clipped to the range. */
+  extents(range: ByteRange, options?: ReadOptions): AsyncIterable<Extent>;
+}
+
+/** The part of an extent inside `range`; the two must overlap. An encoded extent keeps its whole source. */
+export function clipExtent(extent: Extent, range: ByteRange): Extent {
+  const start = Math.max(extent.start, range.start);
+  const end = Math.min(extent.start + extent.length, range.start + range.length);
+  const length = end - start;
+  assert(length > 0, 'clipExtent needs an overlap');
+  if (start === extent.start && length === extent.length) return extent;
+  const skipped = start - extent.start;
+  switch (extent.kind) {
+    case 'data':
+      return { ...extent, start, length, sourceOffset: extent.sourceOffset + skipped };
+    case 'encoded':
+      return {
+        ...extent,
+        start,
+        length,
+        decodeInto: (target, offset, options) => extent.decodeInto(target, offset + skipped, options),
+      };
+    default:
+      return { ...extent, start, length };
+  }
+}
+
+/** Joins `next` to `last` when one extent can say both; otherwise undefined. */
+export function joinExtents(last: Extent, next: Extent): Extent | undefined {
+  if (last.start + last.length !== next.start) return undefined;
+  const length = last.length + next.length;
+  if (last.kind === 'data' && next.kind === 'data') {
+    const adjacent = last.source === next.source && last.sourceOffset + last.length === next.sourceOffset;
+    return adjacent ? { ...last, length } : undefined;
+  }
+  if (last.kind === 'zero' && next.kind === 'zero')
+    return last.explicit === next.explicit ? { ...last, length } : undefined;
+  if (last.kind === 'inherited' && next.kind === 'inherited')
+    return last.layer === next.layer ? { ...last, length } : undefined;
+  return undefined;
+}
+
+/** The same extents with neighbours joined. */
+export async function* mergeExtents(extents: AsyncIterable<Extent>): AsyncGenerator<Extent, void> {
+  let last: Extent | undefined;
+  for await (const extent of extents) {
+    const joined = last === undefined ? undefined : joinExtents(last, extent);
+    if (last !== undefined && joined === undefined) yield last;
+    last = joined ?? extent;
+  }
+  if (last !== undefined) yield last;
+}
+
+/** Fills `target` from byte `offset` of whatever the extents describe: the read path of every mapped device. */
+export async function readExtents(
+  mapped: ExtentSource,
+  target: Uint8Array,
+  offset: number,
+  options?: ReadOptions,
+): Promise<void> {
+  let done = 0;
+  for await (const extent of mapped.extents({ start: offset, length: target.length }, options)) {
+    assert(extent.start === offset + done, 'extents are ascending and without gaps');
+    const part = target.subarray(done, done + extent.length);
+    assert(part.length === extent.length, 'extents are clipped to the range');
+    await readExtent(extent, part, options);
+    done += extent.length;
+  }
+  assert(done === target.length, 'extents cover the range');
+}
+
+async function readExtent(extent: Extent, target: Uint8Array, options?: ReadOptions): Promise<void> {
+  switch (extent.kind) {
+    case 'data':
+      return extent.source.readInto(target, extent.sourceOffset, options);
+    case 'encoded':
+      return extent.decodeInto(target, 0, options);
+    case 'inherited':
+      return extent.layer.readInto(target, extent.start, options);
+    case 'zero':
+      target.fill(0);
+  }
+}

@@ -1,0 +1,179 @@
+import fs from 'node:fs';
+import { promisify } from 'node:util';
+import { DiskError, denied, ioError, notFound, unsupported } from '../errors.ts';
+import {
+  type BlockDevice,
+  checkRange,
+  DEFAULT_SECTOR_SIZE,
+  type ReadOptions,
+  type WritableBlockDevice,
+} from './block-device.ts';
+
+// The callback calls on a plain descriptor: FileHandle costs twice as much per read (measured in STACK.md).
+const openFile = promisify(fs.open);
+const closeFile = promisify(fs.close);
+const statFile = promisify(fs.fstat);
+const syncFile = promisify(fs.fdatasync);
+
+export interface FileDeviceOptions {
+  readonly sectorSize?: number;
+}
+
+/** A regular file opened read-only, its access time left alone where the system allows it. */
+export class FileDevice implements BlockDevice {
+  readonly path: string;
+  readonly size: number;
+  readonly sectorSize: number;
+  /** Device and inode number: tells whether two paths are one file. */
+  readonly identity: string;
+  readonly #descriptor: number;
+  readonly #owned: boolean;
+  #closed = false;
+
+  protected constructor(path: string, descriptor: number, stat: fs.Stats, sectorSize: number, owned = true) {
+    this.path = path;
+    this.size = stat.size;
+    this.sectorSize = sectorSize;
+    this.identity = `${stat.dev}:${stat.ino}`;
+    this.#descriptor = descriptor;
+    this.#owned = owned;
+  }
+
+  static async open(path: string, options: FileDeviceOptions = {}): Promise<FileDevice> {
+    const { descriptor, stat } = await openRegularFile(path, openReadOnly);
+    return new FileDevice(path, descriptor, stat, options.sectorSize ?? DEFAULT_SECTOR_SIZE);
+  }
+
+  /** A regular file that is open already (standard input redirected from a file); disposing leaves it open. */
+  static async fromDescriptor(descriptor: number, path: string, options: FileDeviceOptions = {}): Promise<FileDevice> {
+    const stat = await statFile(descriptor);
+    requireRegular(path, stat);
+    return new FileDevice(path, descriptor, stat, options.sectorSize ?? DEFAULT_SECTOR_SIZE, false);
+  }
+
+  async readInto(target: Uint8Array, offset: number, options?: ReadOptions): Promise<void> {
+    checkRange(this, 'file', offset, target.length);
+    let done = 0;
+    while (done < target.length) {
+      options?.signal?.throwIfAborted();
+      const count = await readOnce(this.descriptor, target, done, offset + done, this.path);
+      if (count === 0) {
+        throw ioError({
+          layer: 'file',
+          structure: this.path,
+          offset: offset + done,
+          expected: `${this.size} bytes, as when it was opened`,
+          found: 'the end of the file: it became shorter',
+        });
+      }
+      done += count;
+    }
+  }
+
+  protected get descriptor(): number {
+    if (this.#closed) throw ioError({ layer: 'file', structure: this.path, found: 'the device is closed' });
+    return this.#descriptor;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#owned) await closeFile(this.#descriptor);
+  }
+}
+
+/** A regular file that its user asked to write. Only resize, the aligned writer, container write and export hold one. */
+export class WritableFileDevice extends FileDevice implements WritableBlockDevice {
+  static override async open(path: string, options: FileDeviceOptions = {}): Promise<WritableFileDevice> {
+    const { descriptor, stat } = await openRegularFile(path, (name) => openFile(name, fs.constants.O_RDWR));
+    return new WritableFileDevice(path, descriptor, stat, options.sectorSize ?? DEFAULT_SECTOR_SIZE);
+  }
+
+  async writeFrom(source: Uint8Array, offset: number, options?: ReadOptions): Promise<void> {
+    checkRange(this, 'file', offset, source.length);
+    let done = 0;
+    while (done < source.length) {
+      options?.signal?.throwIfAborted();
+      done += await writeOnce(this.descriptor, source, done, offset + done, this.path);
+    }
+  }
+
+  async flush(): Promise<void> {
+    await syncFile(this.descriptor).catch((cause: unknown) => {
+      throw systemError(cause, this.path);
+    });
+  }
+}
+
+async function openReadOnly(path: string): Promise<number> {
+  const flags = fs.constants.O_RDONLY;
+  const keepAccessTime = fs.constants.O_NOATIME ?? 0;
+  try {
+    return await openFile(path, flags + keepAccessTime);
+  } catch (error) {
+    // Only a file's owner may ask for O_NOATIME.
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM' || keepAccessTime === 0) throw error;
+    return openFile(path, flags);
+  }
+}
+
+async function openRegularFile(
+  path: string,
+  open: (path: string) => Promise<number>,
+): Promise<{ descriptor: number; stat: fs.Stats }> {
+  try {
+    // Before the open: opening a FIFO waits for its other end, and opening a device may have an effect.
+    requireRegular(path, await fs.promises.stat(path));
+    const descriptor = await open(path);
+    try {
+      const stat = await statFile(descriptor);
+      requireRegular(path, stat);
+      return { descriptor, stat };
+    } catch (error) {
+      await closeFile(descriptor);
+      throw error;
+    }
+  } catch (error) {
+    throw systemError(error, path);
+  }
+}
+
+function requireRegular(path: string, stat: fs.Stats): void {
+  if (stat.isFile()) return;
+  const kind = stat.isDirectory() ? 'a directory' : stat.isBlockDevice() ? 'a block device' : 'a special file';
+  throw unsupported({ layer: 'file', structure: path, expected: 'a regular file', found: kind });
+}
+
+function readOnce(descriptor: number, target: Uint8Array, at: number, position: number, path: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    fs.read(descriptor, target, at, target.length - at, position, (error, count) => {
+      if (error) reject(systemError(error, path, position));
+      else resolve(count);
+    });
+  });
+}
+
+function writeOnce(
+  descriptor: number,
+  source: Uint8Array,
+  at: number,
+  position: number,
+  path: string,
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    fs.write(descriptor, source, at, source.length - at, position, (error, count) => {
+      if (error) reject(systemError(error, path, position));
+      else resolve(count);
+    });
+  });
+}
+
+/** An error of the operating system as a DiskError; a DiskError stays itself. */
+export function systemError(cause: unknown, path: string, offset?: number): DiskError {
+  if (cause instanceof DiskError) return cause;
+  const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
+  const details = { layer: 'file', structure: path, offset, cause };
+  if (code === 'ENOENT' || code === 'ENOTDIR') return notFound({ ...details, found: 'no such file' });
+  if (code === 'EACCES' || code === 'EPERM') return denied({ ...details, found: `permission denied (${code})` });
+  return ioError({ ...details, found: code });
+}

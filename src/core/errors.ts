@@ -1,0 +1,94 @@
+import { escapeText } from './bytes/text.ts';
+
+/**
+ * What went wrong, in six words that callers may switch on.
+ * CORRUPT: the bytes break the format. UNSUPPORTED: valid, but a feature this version does not read.
+ * NOT_FOUND: no such partition, path or file. OUT_OF_RANGE: an address or number outside what it addresses.
+ * DENIED: the policy or the user has not allowed it. IO: the device below failed.
+ */
+export type DiskErrorCode = 'CORRUPT' | 'UNSUPPORTED' | 'NOT_FOUND' | 'OUT_OF_RANGE' | 'DENIED' | 'IO';
+
+export interface DiskErrorDetails {
+  /** The format or part that speaks: `qcow2`, `gpt`, `ext`, `file`. */
+  readonly layer: string;
+  /** The on-disk structure, by its specification's name: `L1 table`, `boot sector`. */
+  readonly structure?: string | undefined;
+  /** Byte offset in the device that the layer reads. */
+  readonly offset?: number | undefined;
+  readonly expected?: string | undefined;
+  readonly found?: string | number | bigint | undefined;
+  readonly cause?: unknown;
+}
+
+/** The one error type for anything that an image, a device or a request gets wrong; our own bugs are assertions. */
+export class DiskError extends Error {
+  readonly code: DiskErrorCode;
+  readonly layer: string;
+  readonly structure: string | undefined;
+  readonly offset: number | undefined;
+  readonly expected: string | undefined;
+  readonly found: string | undefined;
+
+  constructor(code: DiskErrorCode, details: DiskErrorDetails) {
+    // Both may carry a name from an image.
+    const found = details.found === undefined ? undefined : escapeText(String(details.found));
+    const structure = details.structure === undefined ? undefined : escapeText(details.structure);
+    super(
+      describe({ ...details, structure, found }),
+      details.cause === undefined ? undefined : { cause: details.cause },
+    );
+    this.name = 'DiskError';
+    this.code = code;
+    this.layer = details.layer;
+    this.structure = structure;
+    this.offset = details.offset;
+    this.expected = details.expected;
+    this.found = found;
+  }
+
+  /** The fields a machine reads; what `--json` prints. */
+  toJSON(): Record<string, unknown> {
+    const { code, layer, structure, offset, expected, found, message } = this;
+    return { code, layer, structure, offset, expected, found, message };
+  }
+}
+
+function describe(details: DiskErrorDetails): string {
+  const parts: string[] = [];
+  if (details.expected !== undefined) parts.push(`expected ${details.expected}`);
+  if (details.found !== undefined) parts.push(`found ${details.found}`);
+  const place = [
+    details.structure,
+    details.offset === undefined ? undefined : `at offset 0x${details.offset.toString(16)}`,
+  ].filter((part) => part !== undefined);
+  return [details.layer, place.join(' '), parts.join(', ')].filter((part) => part !== '').join(': ');
+}
+
+export function corrupt(details: DiskErrorDetails): DiskError {
+  return new DiskError('CORRUPT', details);
+}
+
+export function unsupported(details: DiskErrorDetails): DiskError {
+  return new DiskError('UNSUPPORTED', details);
+}
+
+export function notFound(details: DiskErrorDetails): DiskError {
+  return new DiskError('NOT_FOUND', details);
+}
+
+export function outOfRange(details: DiskErrorDetails): DiskError {
+  return new DiskError('OUT_OF_RANGE', details);
+}
+
+export function denied(details: DiskErrorDetails): DiskError {
+  return new DiskError('DENIED', details);
+}
+
+export function ioError(details: DiskErrorDetails): DiskError {
+  return new DiskError('IO', details);
+}
+
+/** For our own bugs only: a broken promise between two pieces of this program, never a bad image. */
+export function assert(condition: unknown, message: string): asserts condition {
+  if (!condition) throw new Error(`assertion failed: ${message}`);
+}

@@ -1,0 +1,115 @@
+import type { BlockDevice, ByteRange, ReadOptions } from '../device/block-device.ts';
+import type { Extent } from '../device/extent.ts';
+import type { Property } from '../format.ts';
+
+export type FileSystemType = 'fat12' | 'fat16' | 'fat32' | 'ext2' | 'ext3' | 'ext4';
+
+export interface FileSystem {
+  readonly type: FileSystemType;
+  /** The volume label; empty when there is none. */
+  readonly label: string;
+  /** The unit of allocation (ext block, FAT cluster) in bytes. */
+  readonly blockSize: number;
+  /** The device that the filesystem lies on; extents of files point into it. */
+  readonly device: BlockDevice;
+  readonly rootId: number;
+  /** `used` and `free` in bytes, where the filesystem says so. */
+  readonly usage: { readonly total: number; readonly free: number | undefined };
+  readonly properties: readonly Property[];
+  /** The node with that id: an ext inode number; on FAT the byte offset of the directory entry divided by 32, 0 for the root. */
+  node(id: number, options?: ReadOptions): Promise<FileNode>;
+}
+
+export type SpecialKind = 'character device' | 'block device' | 'fifo' | 'socket';
+export type NodeKind = 'directory' | 'file' | 'symlink' | SpecialKind;
+/** `unknown`: the directory does not say, the node does. */
+export type EntryKind = NodeKind | 'unknown';
+
+/** A moment as the image has it. */
+export interface Timestamp {
+  /** Seconds since 1970-01-01T00:00:00 in `zone`; negative before. */
+  readonly seconds: number;
+  /** 0 to 999,999,999. */
+  readonly nanoseconds: number;
+  /** FAT stores local time and no zone; ext stores UTC. */
+  readonly zone: 'utc' | 'local';
+}
+
+export interface NodeTimes {
+  readonly modified?: Timestamp | undefined;
+  readonly accessed?: Timestamp | undefined;
+  /** The inode's change (ctime). */
+  readonly changed?: Timestamp | undefined;
+  readonly created?: Timestamp | undefined;
+  readonly deleted?: Timestamp | undefined;
+}
+
+export interface ExtendedAttribute {
+  /** With its namespace: `user.comment`, `security.selinux`. */
+  readonly name: string;
+  readonly value: Uint8Array;
+}
+
+interface NodeBase {
+  readonly id: number;
+  /** Bytes. */
+  readonly size: number;
+  /** Bytes of storage taken, as `st_blocks` x 512 tells. */
+  readonly allocated: number;
+  readonly times: NodeTimes;
+  /** Permission bits with set-id and sticky (12 bits); absent where the filesystem has none. */
+  readonly mode?: number;
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly linkCount?: number;
+  /** FAT attributes or ext flags in words: `read-only`, `hidden`, `immutable`, ... */
+  readonly flags: readonly string[];
+  readonly deleted: boolean;
+  /** Where the node's own structure (inode, directory entry) lies in the filesystem's device. */
+  readonly location: ByteRange;
+  attributes(options?: ReadOptions): Promise<readonly ExtendedAttribute[]>;
+}
+
+export interface ListOptions extends ReadOptions {
+  /** Deleted entries that are still there are listed too. */
+  readonly deleted?: boolean;
+}
+
+export interface DirectoryEntry {
+  /** Decoded without loss (see bytes/text.ts); not yet safe for a terminal. */
+  readonly name: string;
+  readonly nodeId: number;
+  readonly kind: EntryKind;
+  readonly deleted: boolean;
+  /** FAT's 8.3 name when `name` is a long one. */
+  readonly shortName?: string;
+}
+
+export interface Directory extends NodeBase {
+  readonly kind: 'directory';
+  /** In the order of the directory, without `.` and `..`. */
+  entries(options?: ListOptions): AsyncIterable<DirectoryEntry>;
+  /** The live entry of that name, by the filesystem's own rule of equality. */
+  lookup(name: string, options?: ReadOptions): Promise<DirectoryEntry | undefined>;
+  /** Where the directory's own blocks lie. */
+  extents(range: ByteRange, options?: ReadOptions): AsyncIterable<Extent>;
+}
+
+export interface RegularFile extends NodeBase {
+  readonly kind: 'file';
+  /** Where the content lies; the sources are the filesystem's device. */
+  extents(range: ByteRange, options?: ReadOptions): AsyncIterable<Extent>;
+}
+
+export interface SymbolicLink extends NodeBase {
+  readonly kind: 'symlink';
+  target(options?: ReadOptions): Promise<string>;
+}
+
+export interface SpecialFile extends NodeBase {
+  readonly kind: SpecialKind;
+  /** Of a character or block device. */
+  readonly device?: { readonly major: number; readonly minor: number };
+}
+
+export type FileNode = Directory | RegularFile | SymbolicLink | SpecialFile;

@@ -1,0 +1,65 @@
+import type { DirectoryEntry, FileSystem, ListOptions } from './filesystem.ts';
+
+/** Linux allows paths of 4096 bytes; nothing real nests deeper than that many names of one letter. */
+const MAX_DEPTH = 2048;
+
+export interface WalkedEntry {
+  /** From the start of the walk, with a leading slash. */
+  readonly path: string;
+  readonly entry: DirectoryEntry;
+}
+
+export interface WalkOptions extends ListOptions {
+  /** Told of each directory that cannot be read; without it the walk throws. */
+  readonly onError?: (error: unknown, path: string) => void;
+}
+
+interface PendingDirectory {
+  readonly id: number;
+  readonly path: string;
+  readonly depth: number;
+}
+
+/**
+ * Every entry below a directory, depth first: a directory's entries in its own order, then what lies below each. A
+ * directory that was walked already (a loop, or a second name) is listed and not entered again.
+ */
+export async function* walk(
+  filesystem: FileSystem,
+  directoryId: number,
+  options: WalkOptions = {},
+): AsyncGenerator<WalkedEntry, void> {
+  const walked = new Set([directoryId]);
+  const pending: PendingDirectory[] = [{ id: directoryId, path: '', depth: 0 }];
+  for (let here = pending.pop(); here !== undefined; here = pending.pop()) {
+    const subdirectories: PendingDirectory[] = [];
+    try {
+      const node = await filesystem.node(here.id, options);
+      if (node.kind !== 'directory') continue;
+      for await (const found of node.entries(options)) {
+        const entry = found.kind === 'unknown' ? await withKind(filesystem, found, options) : found;
+        const path = `${here.path}/${entry.name}`;
+        yield { path, entry };
+        if (entry.kind !== 'directory' || entry.deleted || walked.has(entry.nodeId) || here.depth >= MAX_DEPTH)
+          continue;
+        walked.add(entry.nodeId);
+        subdirectories.push({ id: entry.nodeId, path, depth: here.depth + 1 });
+      }
+    } catch (error) {
+      if (options.onError === undefined || options.signal?.aborted === true) throw error;
+      options.onError(error, here.path === '' ? '/' : here.path);
+    }
+    for (const directory of subdirectories.reverse()) pending.push(directory);
+  }
+}
+
+/** An entry whose directory does not tell its kind; one whose node cannot be read stays unknown. */
+async function withKind(filesystem: FileSystem, entry: DirectoryEntry, options: WalkOptions): Promise<DirectoryEntry> {
+  try {
+    const { kind } = await filesystem.node(entry.nodeId, options);
+    return { ...entry, kind };
+  } catch (error) {
+    if (options.onError === undefined || options.signal?.aborted === true) throw error;
+    return entry;
+  }
+}

@@ -1,0 +1,42 @@
+import type { BlockDevice } from './device/block-device.ts';
+
+/** A file named inside an image: a backing file, later a data file or a parent. */
+export interface Reference {
+  readonly kind: 'backing file';
+  /** As the image has it, undecoded beyond text. */
+  readonly name: string;
+  /** The format that the image declares for it (`raw`, `qcow2`, ...); undefined when it declares none. */
+  readonly format: string | undefined;
+}
+
+/** Something odd but readable, with its place. */
+export interface Diagnostic {
+  readonly layer: string;
+  readonly structure?: string | undefined;
+  /** Byte offset in the device that the layer reads. */
+  readonly offset?: number | undefined;
+  readonly message: string;
+}
+
+/** What a format needs from whoever opens it. */
+export interface OpenContext {
+  /** Opens a file named inside the image, as far as the policy allows; whoever gave the context closes it. */
+  openReference(reference: Reference): Promise<BlockDevice>;
+  report(diagnostic: Diagnostic): void;
+}
+
+/** The one shape for containers, partition tables and filesystems. */
+export interface Format<Opened> {
+  readonly name: string;
+  /** Whether the device bears the format's magic bytes; cheap, and false (never an error) for a device too short. */
+  probe(device: BlockDevice): Promise<boolean>;
+  open(device: BlockDevice, context: OpenContext): Promise<Opened>;
+}
+
+/** A fact about a layer that any face can print without knowing the format: `{key: 'clusterSize', value: 65536, unit: 'bytes'}`. */
+export interface Property {
+  /** camelCase; the key in JSON, and in words its label. */
+  readonly key: string;
+  readonly value: string | number | boolean | null;
+  readonly unit?: 'bytes';
+}

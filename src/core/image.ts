@@ -1,0 +1,256 @@
+import path from 'node:path';
+import type { Container } from './container/container.ts';
+import { openContainer } from './container/formats.ts';
+import { type BlockDevice, DEFAULT_SECTOR_SIZE } from './device/block-device.ts';
+import { CachedDevice } from './device/cached-device.ts';
+import { FileDevice } from './device/file-device.ts';
+import { RangeView } from './device/range-view.ts';
+import { corrupt, notFound } from './errors.ts';
+import type { FileNode, FileSystem } from './filesystem/filesystem.ts';
+import { openFileSystem } from './filesystem/formats.ts';
+import { type ResolveOptions, resolvePath } from './filesystem/resolve-path.ts';
+import { identifyContent } from './filesystem/signatures.ts';
+import type { Diagnostic, OpenContext, Reference } from './format.ts';
+import type { Locator } from './locator.ts';
+import { openPartitionTable } from './partition/formats.ts';
+import type { Partition, PartitionTable } from './partition/partition-table.ts';
+import { type ReferencePolicy, resolveReference } from './references.ts';
+
+/** Backing chains deeper than this are refused; QEMU's own limit is 200. */
+const MAX_CHAIN_DEPTH = 200;
+
+export interface OpenOptions extends ReferencePolicy {
+  /** Bytes; for images that do not say (raw). */
+  readonly sectorSize?: number | undefined;
+  /** The container format instead of the one that the magic bytes tell. */
+  readonly format?: string | undefined;
+}
+
+/** A range of the disk that may bear a filesystem: a partition, or the whole of a disk without a partition table. */
+export class Volume {
+  /** `p2`, or empty for the bare disk: what stands before the colon of a locator. */
+  readonly name: string;
+  readonly partition: Partition | undefined;
+  readonly device: BlockDevice;
+  readonly #context: OpenContext;
+  #filesystem: Promise<FileSystem | undefined> | undefined;
+
+  constructor(device: BlockDevice, context: OpenContext, partition?: Partition) {
+    this.name = partition === undefined ? '' : `p${partition.number}`;
+    this.partition = partition;
+    this.device = device;
+    this.#context = context;
+  }
+
+  /** The filesystem, opened at the first call; undefined when there is none that we read. Rejects when it is damaged. */
+  filesystem(): Promise<FileSystem | undefined> {
+    this.#filesystem ??= openFileSystem(this.device, this.#context);
+    return this.#filesystem;
+  }
+
+  /** What the volume bears when it is no filesystem that we read: `NTFS`, `LUKS`, `swap`; undefined when nothing is recognised. */
+  content(): Promise<string | undefined> {
+    return identifyContent(this.device);
+  }
+}
+
+/** What a locator leads to. */
+export type Target =
+  | { readonly kind: 'disk'; readonly device: BlockDevice }
+  | { readonly kind: 'partition'; readonly device: BlockDevice; readonly partition: Partition }
+  | {
+      readonly kind: 'node';
+      readonly volume: Volume;
+      readonly filesystem: FileSystem;
+      readonly node: FileNode;
+      readonly path: string;
+    };
+
+/** An open image: the stack from the file to the volumes. Disposing it closes every layer, the topmost first. */
+export class Image implements AsyncDisposable {
+  readonly path: string;
+  readonly container: Container;
+  /** The virtual disk, with a cache in front. */
+  readonly disk: BlockDevice;
+  readonly partitionTable: PartitionTable | undefined;
+  /** Why the partition table could not be read, if it could not; the disk can be browsed all the same. */
+  readonly partitionError: unknown;
+  readonly volumes: readonly Volume[];
+  /** What was odd but readable, in the order it was met; grows as filesystems are opened. */
+  readonly diagnostics: readonly Diagnostic[];
+  readonly #stack: AsyncDisposableStack;
+
+  constructor(parts: ImageParts) {
+    this.path = parts.path;
+    this.container = parts.container;
+    this.disk = parts.disk;
+    this.partitionTable = parts.partitionTable;
+    this.partitionError = parts.partitionError;
+    this.volumes = parts.volumes;
+    this.diagnostics = parts.diagnostics;
+    this.#stack = parts.stack;
+  }
+
+  /** The volume of that partition number; `bare` is the disk itself. */
+  volume(partition: number | 'bare'): Volume {
+    const found = this.volumes.find((volume) => (volume.partition?.number ?? 'bare') === partition);
+    if (found !== undefined) return found;
+    const known = this.volumes.map((volume) =>
+      volume.name === '' ? 'the disk without a partition (":/")' : volume.name,
+    );
+    throw notFound({
+      layer: 'locator',
+      expected: known.length === 0 ? 'a partition, but the table is empty' : `one of ${known.join(', ')}`,
+      found: partition === 'bare' ? ':' : `p${partition}`,
+    });
+  }
+
+  /** Follows a locator to a device or a node. */
+  async resolve(locator: Locator, options: ResolveOptions = {}): Promise<Target> {
+    if (locator.kind === 'disk') return { kind: 'disk', device: this.disk };
+    if (locator.kind === 'partition') {
+      const { device, partition } = this.volume(locator.partition);
+      return { kind: 'partition', device, partition: partition! };
+    }
+    const volume = locator.partition === 'only' ? await this.#onlyVolume() : this.volume(locator.partition);
+    const filesystem = await volume.filesystem();
+    if (filesystem === undefined) {
+      throw notFound({
+        layer: 'filesystem',
+        structure: volume.name === '' ? 'disk' : volume.name,
+        expected: 'a filesystem',
+        found: (await volume.content()) ?? 'nothing recognised',
+      });
+    }
+    return { kind: 'node', volume, filesystem, ...(await resolvePath(filesystem, locator.path, options)) };
+  }
+
+  async #onlyVolume(): Promise<Volume> {
+    const mounted: Volume[] = [];
+    const failures: unknown[] = [];
+    for (const volume of this.volumes) {
+      try {
+        if ((await volume.filesystem()) !== undefined) mounted.push(volume);
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (mounted.length === 1) return mounted[0]!;
+    if (mounted.length === 0 && failures.length > 0) throw failures[0];
+    throw notFound({
+      layer: 'locator',
+      expected: 'a single filesystem for a path without a partition',
+      found:
+        mounted.length === 0
+          ? 'none'
+          : `${mounted.length}: write ${mounted.map((volume) => `${volume.name}:/...`).join(' or ')}`,
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack.disposeAsync();
+  }
+}
+
+interface ImageParts {
+  readonly path: string;
+  readonly container: Container;
+  readonly disk: BlockDevice;
+  readonly partitionTable: PartitionTable | undefined;
+  readonly partitionError: unknown;
+  readonly volumes: readonly Volume[];
+  readonly diagnostics: readonly Diagnostic[];
+  readonly stack: AsyncDisposableStack;
+}
+
+/** Opens an image file read-only and reads its container and partition table; filesystems open when first asked for. */
+export async function openImage(imagePath: string, options: OpenOptions = {}): Promise<Image> {
+  await using stack = new AsyncDisposableStack();
+  const file = stack.use(await FileDevice.open(imagePath, fileOptions(options)));
+  return openStack(file, imagePath, options, stack);
+}
+
+/** The same over a device that is open already, which becomes the image's own: it is closed with it. */
+export async function openImageOn(file: FileDevice, options: OpenOptions = {}): Promise<Image> {
+  await using stack = new AsyncDisposableStack();
+  stack.use(file);
+  return openStack(file, file.path, options, stack);
+}
+
+function fileOptions(options: OpenOptions): { sectorSize: number } {
+  return { sectorSize: options.sectorSize ?? DEFAULT_SECTOR_SIZE };
+}
+
+async function openStack(
+  file: FileDevice,
+  imagePath: string,
+  options: OpenOptions,
+  stack: AsyncDisposableStack,
+): Promise<Image> {
+  const diagnostics: Diagnostic[] = [];
+  const report = (diagnostic: Diagnostic): void => {
+    diagnostics.push(diagnostic);
+  };
+  const context = chainContext({ file, imagePath, options, stack, report, chain: [file.identity] });
+  const container = stack.use(await openContainer(file, context, options.format));
+  const disk = stack.use(new CachedDevice(container));
+  let partitionTable: PartitionTable | undefined;
+  let partitionError: unknown;
+  try {
+    partitionTable = await openPartitionTable(disk, context);
+  } catch (error) {
+    partitionError = error;
+  }
+  const volumes = volumesOf(disk, partitionTable, context);
+  return new Image({
+    path: imagePath,
+    container,
+    disk,
+    partitionTable,
+    partitionError,
+    volumes,
+    diagnostics,
+    stack: stack.move(),
+  });
+}
+
+function volumesOf(disk: BlockDevice, table: PartitionTable | undefined, context: OpenContext): Volume[] {
+  if (table === undefined) return [new Volume(disk, context)];
+  return table.partitions
+    .filter((partition) => partition.kind !== 'extended')
+    .map((partition) => {
+      // A partition may reach past the end of a truncated image: what is there can still be read.
+      const length = Math.max(0, Math.min(partition.length, disk.size - partition.start));
+      const start = Math.min(partition.start, disk.size);
+      return new Volume(new RangeView(disk, { start, length }, table.sectorSize), context, partition);
+    });
+}
+
+interface ChainLink {
+  readonly file: FileDevice;
+  readonly imagePath: string;
+  readonly options: OpenOptions;
+  readonly stack: AsyncDisposableStack;
+  readonly report: (diagnostic: Diagnostic) => void;
+  /** The identities of the files from the opened image down to this one. */
+  readonly chain: readonly string[];
+}
+
+/** The context for one image of a backing chain: references are relative to it, and none may lead back up the chain. */
+function chainContext(link: ChainLink): OpenContext {
+  return { report: link.report, openReference: (reference) => openReferenced(reference, link) };
+}
+
+async function openReferenced(reference: Reference, link: ChainLink): Promise<BlockDevice> {
+  const target = await resolveReference(reference, link.imagePath, link.options);
+  const file = link.stack.use(await FileDevice.open(target, fileOptions(link.options)));
+  const details = { layer: 'reference', structure: `${reference.kind} ${reference.name}` };
+  if (link.chain.includes(file.identity)) {
+    throw corrupt({ ...details, expected: 'a chain that ends', found: `${path.basename(target)} again` });
+  }
+  if (link.chain.length >= MAX_CHAIN_DEPTH) {
+    throw corrupt({ ...details, expected: `a chain of at most ${MAX_CHAIN_DEPTH} images`, found: 'more' });
+  }
+  const context = chainContext({ ...link, file, imagePath: target, chain: [...link.chain, file.identity] });
+  return link.stack.use(await openContainer(file, context, reference.format));
+}

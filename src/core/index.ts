@@ -1,0 +1,62 @@
+/** The only door to core: the three faces and other people's programs import from here. */
+export { formatGuid, formatUuid } from './bytes/guid.ts';
+export { parseSize } from './bytes/parse-size.ts';
+export { clamp, divideDown, divideUp, isPowerOfTwo, roundDown, roundUp } from './bytes/rounding.ts';
+export { decodeName, encodeName, escapeText, hasUndecodableBytes, unescapeText } from './bytes/text.ts';
+export {
+  type BackingLayer,
+  type Container,
+  type ContainerFormatName,
+  extentsOf,
+  isContainer,
+  type LayeredExtent,
+  leafExtents,
+} from './container/container.ts';
+export {
+  type BlockDevice,
+  type ByteRange,
+  type ReadOptions,
+  readBytes,
+  streamBytes,
+  type WritableBlockDevice,
+} from './device/block-device.ts';
+export { CachedDevice, type CacheOptions } from './device/cached-device.ts';
+export { type Extent, type ExtentSource, mergeExtents } from './device/extent.ts';
+export { ExtentDevice } from './device/extent-device.ts';
+export { FileDevice, type FileDeviceOptions } from './device/file-device.ts';
+export { MemoryDevice } from './device/memory-device.ts';
+export { OverlayDevice, type OverlayOptions } from './device/overlay-device.ts';
+export { RangeView } from './device/range-view.ts';
+export { DiskError, type DiskErrorCode, type DiskErrorDetails } from './errors.ts';
+export type {
+  Directory,
+  DirectoryEntry,
+  EntryKind,
+  ExtendedAttribute,
+  FileNode,
+  FileSystem,
+  FileSystemType,
+  ListOptions,
+  NodeKind,
+  NodeTimes,
+  RegularFile,
+  SpecialFile,
+  SpecialKind,
+  SymbolicLink,
+  Timestamp,
+} from './filesystem/filesystem.ts';
+export { fileDevice, readFile } from './filesystem/read-file.ts';
+export { type ResolvedPath, type ResolveOptions, resolvePath } from './filesystem/resolve-path.ts';
+export { type WalkedEntry, type WalkOptions, walk } from './filesystem/walk.ts';
+export type { Diagnostic, Format, OpenContext, Property, Reference } from './format.ts';
+export { Image, type OpenOptions, openImage, openImageOn, type Target, Volume } from './image.ts';
+export { formatLocator, type Locator, parseLocator } from './locator.ts';
+export {
+  type LayoutRow,
+  layoutRows,
+  type Partition,
+  type PartitionTable,
+  type PartitionType,
+  type TableRegion,
+} from './partition/partition-table.ts';
+export type { ReferencePolicy } from './references.ts';

@@ -1,0 +1,71 @@
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import { encodeName } from './bytes/text.ts';
+import { systemError } from './device/file-device.ts';
+import { denied, unsupported } from './errors.ts';
+import type { Reference } from './format.ts';
+
+/** How far files named inside an image may be opened. */
+export interface ReferencePolicy {
+  /** `beside` (the default): regular files in the image's directory or below. `none`: no file at all. */
+  readonly references?: 'beside' | 'none' | undefined;
+  /** Files and directories that are allowed as well. */
+  readonly allowReferences?: readonly string[] | undefined;
+}
+
+/**
+ * The path of a file that an image names, symbolic links resolved, once the policy allows it.
+ * `imagePath` is the image that names it: a relative name is relative to its directory.
+ */
+export async function resolveReference(
+  reference: Reference,
+  imagePath: string,
+  policy: ReferencePolicy,
+): Promise<string> {
+  const details = { layer: 'reference', structure: `${reference.kind} ${reference.name}` };
+  if (policy.references === 'none') throw denied({ ...details, found: 'references are switched off' });
+  if (reference.name.includes('\0')) throw unsupported({ ...details, expected: 'a file name', found: 'a NUL in it' });
+  const name = plainFileName(reference);
+  const image = await realPath(imagePath);
+  const target = await realPath(path.resolve(path.dirname(image), name));
+  if (isInside(target, path.dirname(image))) return target;
+  for (const allowed of policy.allowReferences ?? []) if (isInside(target, await realPath(allowed))) return target;
+  throw denied({
+    ...details,
+    expected: `a file in ${path.dirname(image)} or below, or one that is allowed by name`,
+    found: target,
+  });
+}
+
+/** QEMU's names may carry a protocol (`nbd://...`, `json:{...}`); only plain files are opened. */
+function plainFileName(reference: Reference): string {
+  const name =
+    reference.name.startsWith('file:') && !reference.name.startsWith('file://')
+      ? reference.name.slice('file:'.length)
+      : reference.name;
+  // QEMU's rule: a colon before the first slash is a protocol.
+  const protocol = /^([^/:]*):/.exec(name)?.[1];
+  const isDrive = process.platform === 'win32' && protocol?.length === 1;
+  if (protocol !== undefined && !isDrive) {
+    throw unsupported({
+      layer: 'reference',
+      structure: `${reference.kind} ${reference.name}`,
+      expected: 'a plain file',
+      found: `the protocol ${protocol}`,
+    });
+  }
+  return Buffer.from(encodeName(name)).toString();
+}
+
+async function realPath(name: string): Promise<string> {
+  try {
+    return await fs.realpath(name);
+  } catch (error) {
+    throw systemError(error, name);
+  }
+}
+
+function isInside(target: string, allowed: string): boolean {
+  const relative = path.relative(allowed, target);
+  return relative === '' || (relative !== '..' && !relative.startsWith(`..${path.sep}`) && !path.isAbsolute(relative));
+}

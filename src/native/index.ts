@@ -1,0 +1,2 @@
+/** Direct I/O and device queries over koffi come here; nothing in this version needs them. */
+export {};
