@@ -1,5 +1,5 @@
 import { crc32WithoutField } from '../../bytes/crc32.ts';
-import { guid, Struct, type StructValue, u32le, u64le, word64le } from '../../bytes/struct.ts';
+import { guid, Struct, type StructValue, u32le, u64le, viewOf, word64le } from '../../bytes/struct.ts';
 import { corrupt } from '../../errors.ts';
 
 /** The GPT header (UEFI 2.10 section 5.3.2, table 5.5). LBAs count sectors of the disk. */
@@ -44,12 +44,16 @@ export function parseGptHeader(sector: Uint8Array, lba: number, name: string): G
       found,
     });
   if (!hasGptSignature(sector)) throw refuse('signature', '"EFI PART"', 'something else');
-  const header = gptHeader.parse(sector, 0, at);
-  if (header.headerSize < gptHeader.size || header.headerSize > sector.length) {
-    throw refuse('headerSize', `${gptHeader.size} to ${sector.length} bytes`, header.headerSize);
+  const view = viewOf(sector);
+  const headerSize = gptHeader.fields.headerSize.get(view, 0);
+  if (headerSize < gptHeader.size || headerSize > sector.length) {
+    throw refuse('headerSize', `${gptHeader.size} to ${sector.length} bytes`, headerSize);
   }
-  const crc = crc32WithoutField(sector.subarray(0, header.headerSize), gptHeader.fields.headerCrc.offset);
-  if (crc !== header.headerCrc) throw refuse('headerCrc', hex(crc), hex(header.headerCrc));
+  const headerCrc = gptHeader.fields.headerCrc.get(view, 0);
+  const crc = crc32WithoutField(sector.subarray(0, headerSize), gptHeader.fields.headerCrc.offset);
+  if (crc !== headerCrc) throw refuse('headerCrc', hex(crc), hex(headerCrc));
+  // Only now: a field out of range in a header that is merely damaged would be a misleading thing to report.
+  const header = gptHeader.parse(sector, 0, at);
   if (header.myLba !== lba) throw refuse('myLba', String(lba), header.myLba);
   if (header.entrySize < MIN_ENTRY_BYTES || header.entrySize % 8 !== 0) {
     throw refuse('entrySize', `a multiple of 8, at least ${MIN_ENTRY_BYTES}`, header.entrySize);
