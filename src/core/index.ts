@@ -7,7 +7,6 @@ export {
   type BackingLayer,
   type Container,
   type ContainerFormatName,
-  extentsOf,
   isContainer,
   type LayeredExtent,
   leafExtents,
@@ -21,7 +20,7 @@ export {
   type WritableBlockDevice,
 } from './device/block-device.ts';
 export { CachedDevice, type CacheOptions } from './device/cached-device.ts';
-export { type Extent, type ExtentSource, mergeExtents } from './device/extent.ts';
+export { type Extent, type ExtentSource, extentsOf, mergeExtents } from './device/extent.ts';
 export { ExtentDevice } from './device/extent-device.ts';
 export { FileDevice, type FileDeviceOptions } from './device/file-device.ts';
 export { MemoryDevice } from './device/memory-device.ts';
@@ -51,6 +50,9 @@ export { type WalkedEntry, type WalkOptions, walk } from './filesystem/walk.ts';
 export type { Diagnostic, Format, OpenContext, Property, Reference } from './format.ts';
 export { Image, type OpenOptions, openImage, openImageOn, type Target, Volume } from './image.ts';
 export { formatLocator, type Locator, parseLocator } from './locator.ts';
+export type { CopyOptions, Progress } from './output/copy-sparse.ts';
+export { type ExportOptions, exportDevice } from './output/export-device.ts';
+export { type ExtractOptions, type ExtractReport, extract } from './output/extract.ts';
 export {
   type LayoutRow,
   layoutRows,
@@ -59,4 +61,9 @@ export {
   type PartitionType,
   type TableRegion,
 } from './partition/partition-table.ts';
+export { formatBytes } from './print/bytes.ts';
+export { formatAddress, hexdumpLines } from './print/hexdump.ts';
+export { formatMode, kindLetter } from './print/mode.ts';
+export { propertyLabel, propertyText } from './print/property.ts';
+export { formatTimestamp } from './print/timestamp.ts';
 export type { ReferencePolicy } from './references.ts';

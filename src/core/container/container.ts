@@ -1,5 +1,5 @@
 import type { BlockDevice, ByteRange, ReadOptions } from '../device/block-device.ts';
-import { clipExtent, type Extent, type ExtentSource } from '../device/extent.ts';
+import type { Extent, ExtentSource } from '../device/extent.ts';
 import type { Property } from '../format.ts';
 
 export type ContainerFormatName = 'raw' | 'qcow2';
@@ -43,23 +43,21 @@ export async function* leafExtents(
       yield { ...extent, depth, layer: container };
       continue;
     }
-    const { layer, start, length } = extent;
-    if (isContainer(layer)) yield* leafExtents(layer, { start, length }, options, depth + 1);
-    else yield { kind: 'data', start, length, source: layer, sourceOffset: start, depth: depth + 1, layer: container };
-  }
-}
-
-/** A device's extents as far as it can tell them: a plain device is one run of data. */
-export async function* extentsOf(
-  device: BlockDevice,
-  range: ByteRange,
-  options?: ReadOptions,
-): AsyncGenerator<Extent, void> {
-  if (range.length === 0) return;
-  if ('extents' in device) {
-    for await (const extent of (device as BlockDevice & ExtentSource).extents(range, options))
-      yield clipExtent(extent, range);
-  } else {
-    yield { kind: 'data', ...range, source: device, sourceOffset: range.start };
+    const { layer, layerOffset, start, length } = extent;
+    if (!isContainer(layer)) {
+      yield {
+        kind: 'data',
+        start,
+        length,
+        source: layer,
+        sourceOffset: layerOffset,
+        depth: depth + 1,
+        layer: container,
+      };
+      continue;
+    }
+    for await (const leaf of leafExtents(layer, { start: layerOffset, length }, options, depth + 1)) {
+      yield { ...leaf, start: leaf.start - layerOffset + start };
+    }
   }
 }
