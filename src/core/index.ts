@@ -8,7 +8,7 @@ export {
   type Container,
   type ContainerFormatName,
   isContainer,
-  type LayeredExtent,
+  type LeafExtent,
   leafExtents,
 } from './container/container.ts';
 export {
@@ -26,7 +26,15 @@ export { FileDevice, type FileDeviceOptions } from './device/file-device.ts';
 export { MemoryDevice } from './device/memory-device.ts';
 export { OverlayDevice, type OverlayOptions } from './device/overlay-device.ts';
 export { RangeView } from './device/range-view.ts';
-export { DiskError, type DiskErrorCode, type DiskErrorDetails } from './errors.ts';
+export {
+  DiskError,
+  type DiskErrorCode,
+  type DiskErrorDetails,
+  ioError,
+  notFound,
+  outOfRange,
+  unsupported,
+} from './errors.ts';
 export type {
   Directory,
   DirectoryEntry,
