@@ -15,7 +15,8 @@ export type Extent = ByteRange &
         /** Reads decoded bytes; `offset` counts from the extent's `start`. */
         decodeInto(target: Uint8Array, offset: number, options?: ReadOptions): Promise<void>;
       }
-    | { readonly kind: 'inherited'; readonly layer: BlockDevice }
+    /** The next layer of a chain has the bytes, from its byte `layerOffset` on. */
+    | { readonly kind: 'inherited'; readonly layer: BlockDevice; readonly layerOffset: number }
     /** `explicit`: the image says zero here; otherwise nothing was ever written. */
     | { readonly kind: 'zero'; readonly explicit: boolean }
   );
@@ -46,7 +47,9 @@ export function clipExtent(extent: Extent, range: ByteRange): Extent {
         length,
         decodeInto: (target, offset, options) => extent.decodeInto(target, offset + skipped, options),
       };
-    default:
+    case 'inherited':
+      return { ...extent, start, length, layerOffset: extent.layerOffset + skipped };
+    case 'zero':
       return { ...extent, start, length };
   }
 }
@@ -61,8 +64,10 @@ export function joinExtents(last: Extent, next: Extent): Extent | undefined {
   }
   if (last.kind === 'zero' && next.kind === 'zero')
     return last.explicit === next.explicit ? { ...last, length } : undefined;
-  if (last.kind === 'inherited' && next.kind === 'inherited')
-    return last.layer === next.layer ? { ...last, length } : undefined;
+  if (last.kind === 'inherited' && next.kind === 'inherited') {
+    const adjacent = last.layer === next.layer && last.layerOffset + last.length === next.layerOffset;
+    return adjacent ? { ...last, length } : undefined;
+  }
   return undefined;
 }
 
@@ -129,8 +134,19 @@ async function readExtent(extent: Extent, target: Uint8Array, options?: ReadOpti
     case 'encoded':
       return extent.decodeInto(target, 0, options);
     case 'inherited':
-      return extent.layer.readInto(target, extent.start, options);
+      return extent.layer.readInto(target, extent.layerOffset, options);
     case 'zero':
       target.fill(0);
   }
+}
+
+/** A device's extents as far as it can tell them: a plain device is one run of data. Clipped to `range`. */
+export async function* extentsOf(
+  device: BlockDevice,
+  range: ByteRange,
+  options?: ReadOptions,
+): AsyncGenerator<Extent, void> {
+  if (range.length === 0) return;
+  if ('extents' in device) yield* (device as BlockDevice & ExtentSource).extents(range, options);
+  else yield { kind: 'data', ...range, source: device, sourceOffset: range.start };
 }
