@@ -71,32 +71,59 @@ export function joinExtents(last: Extent, next: Extent): Extent | undefined {
   return undefined;
 }
 
-/** The same extents with neighbours joined. */
+/** The same extents with neighbours joined; when the source fails, what came before the failure is still given. */
 export async function* mergeExtents(extents: AsyncIterable<Extent>): AsyncGenerator<Extent, void> {
   let last: Extent | undefined;
-  for await (const extent of extents) {
-    const joined = last === undefined ? undefined : joinExtents(last, extent);
-    if (last !== undefined && joined === undefined) yield last;
-    last = joined ?? extent;
+  try {
+    for await (const extent of extents) {
+      const joined = last === undefined ? undefined : joinExtents(last, extent);
+      if (last !== undefined && joined === undefined) yield last;
+      last = joined ?? extent;
+    }
+  } catch (error) {
+    if (last !== undefined) yield last;
+    throw error;
   }
   if (last !== undefined) yield last;
 }
 
-/** Fills `target` from byte `offset` of whatever the extents describe: the read path of every mapped device. */
+/** How many extents one call of `readExtents` reads at once: enough to keep decompression busy on several processors. */
+const MAX_PARALLEL_EXTENTS = 8;
+
+/**
+ * Fills `target` from byte `offset` of whatever the extents describe: the read path of every mapped device. Extents are read a
+ * few at a time; nothing is left running when the call ends, and of several failures the one at the lowest offset is thrown.
+ */
 export async function readExtents(
   mapped: ExtentSource,
   target: Uint8Array,
   offset: number,
   options?: ReadOptions,
 ): Promise<void> {
+  const running = new Set<Promise<void>>();
+  let failure: { readonly start: number; readonly error: unknown } | undefined;
+  const fail = (start: number, error: unknown): void => {
+    if (failure === undefined || start < failure.start) failure = { start, error };
+  };
   let done = 0;
-  for await (const extent of mapped.extents({ start: offset, length: target.length }, options)) {
-    assert(extent.start === offset + done, 'extents are ascending and without gaps');
-    const part = target.subarray(done, done + extent.length);
-    assert(part.length === extent.length, 'extents are clipped to the range');
-    await readExtent(extent, part, options);
-    done += extent.length;
+  try {
+    for await (const extent of mapped.extents({ start: offset, length: target.length }, options)) {
+      assert(extent.start === offset + done, 'extents are ascending and without gaps');
+      const part = target.subarray(done, done + extent.length);
+      assert(part.length === extent.length, 'extents are clipped to the range');
+      const reading: Promise<void> = readExtent(extent, part, options)
+        .catch((error: unknown) => fail(extent.start, error))
+        .finally(() => running.delete(reading));
+      running.add(reading);
+      done += extent.length;
+      if (running.size >= MAX_PARALLEL_EXTENTS) await Promise.race(running);
+      if (failure !== undefined) break;
+    }
+  } catch (error) {
+    fail(offset + done, error);
   }
+  await Promise.all(running);
+  if (failure !== undefined) throw failure.error;
   assert(done === target.length, 'extents cover the range');
 }
 
