@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
 import { demoImage, sectorscope, sectorscopeJson } from '../helpers/cli.ts';
@@ -167,14 +167,14 @@ test('export writes the disk, a partition and a file; sparse; and replaces nothi
 test('an interrupted export leaves nothing behind and ends with 130', async (t) => {
   const folder = temporaryFolder(t);
   const source = path.join(folder, 'source.raw');
-  writeFileSync(source, Buffer.alloc(300 * 1024 * 1024, 1));
+  writeFileSync(source, '');
+  truncateSync(source, 2 ** 40);
   const { code, stderr } = await sectorscope(['export', source, path.join(folder, 'out.raw')], {
     onStart: (child) => {
       const timer = setInterval(() => {
-        if (!readdirSync(folder).some((name) => name.endsWith('.part'))) return;
-        clearInterval(timer);
-        child.kill('SIGINT');
-      }, 2);
+        if (readdirSync(folder).some((name) => name.endsWith('.part'))) child.kill('SIGINT');
+      }, 5);
+      child.on('exit', () => clearInterval(timer));
     },
   });
   t.is(code, 130);
@@ -213,7 +213,6 @@ test('without a terminal, the image prints as a tree', async (t) => {
   ])
     t.true(tree.includes(part), part);
   t.true((await text()).includes('demo.qcow2'), 'no image named: the bundled one');
-  t.notThrows(() => JSON.parse(''.concat('{}')));
   const json = JSON.parse(await text('--json', demoImage)) as { children: unknown[] };
   t.true(json.children.length >= 4);
 });
