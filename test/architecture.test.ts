@@ -62,6 +62,8 @@ const CORE_RANKS: Readonly<Record<string, number>> = {
   archive: 2,
   provenance: 3,
   resize: 3,
+  output: 3,
+  print: 3,
 };
 const CORE_LEAVES = new Set(['src/core/errors.ts', 'src/core/format.ts']);
 /** What a leaf helper may know itself: texts, and the types of devices. */

@@ -52,9 +52,16 @@ test('extents join only when one can say both', (t) => {
   t.deepEqual(joinExtents(zero(0, 10), zero(10, 5)), zero(0, 15));
   t.is(joinExtents(zero(0, 10, true), zero(10, 5, false)), undefined);
   t.is(joinExtents(zero(0, 10), data(10, 5, 0)), undefined);
-  const inherited = (start: number, layer: MemoryDevice): Extent => ({ kind: 'inherited', start, length: 10, layer });
+  const inherited = (start: number, layer: MemoryDevice, layerOffset = start): Extent => ({
+    kind: 'inherited',
+    start,
+    length: 10,
+    layer,
+    layerOffset,
+  });
   t.deepEqual(joinExtents(inherited(0, source), inherited(10, source)), { ...inherited(0, source), length: 20 });
   t.is(joinExtents(inherited(0, source), inherited(10, other)), undefined);
+  t.is(joinExtents(inherited(0, source), inherited(10, source, 11)), undefined);
   t.is(joinExtents(encoded, { ...encoded, start: 150 }), undefined);
 });
 
@@ -71,7 +78,11 @@ test('merging joins runs of neighbours', async (t) => {
 });
 
 test('reading extents fills from each kind; a gap or a short answer is our own bug', async (t) => {
-  const extents = [data(0, 10, 100), zero(10, 5), { kind: 'inherited', start: 15, length: 5, layer: source } as Extent];
+  const extents = [
+    data(0, 10, 100),
+    zero(10, 5),
+    { kind: 'inherited', start: 15, length: 5, layer: source, layerOffset: 15 } as Extent,
+  ];
   const target = new Uint8Array(20).fill(0xff);
   await readExtents({ size: 20, extents: () => list(extents) }, target, 0);
   t.deepEqual([...target], [100, 101, 102, 103, 104, 105, 106, 107, 108, 109, 0, 0, 0, 0, 0, 15, 16, 17, 18, 19]);
