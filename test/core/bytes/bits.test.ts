@@ -10,6 +10,8 @@ import {
   hasBit64,
   hasMask,
   joinHalves,
+  rotateLeft8,
+  rotateRight8,
   xor32,
 } from '../../../src/core/bytes/bits.ts';
 
@@ -51,6 +53,13 @@ test('fields, masks and halves are unsigned up to the top bit', (t) => {
   );
   t.is(bitField64(2n ** 64n - 1n, 9, 47), 2n ** 47n - 1n);
   t.is(joinHalves(0x1f_ffff, 0xffff_ffff), Number.MAX_SAFE_INTEGER);
+});
+
+test('rotating a byte right moves its lowest bit to the top, left undoes it', (t) => {
+  for (let byte = 0; byte < 256; byte++) {
+    t.is(rotateRight8(byte), Math.floor(byte / 2) + (byte % 2) * 128);
+    t.is(rotateLeft8(rotateRight8(byte)), byte);
+  }
 });
 
 /** The bits set in both, worked out by arithmetic. */

@@ -83,3 +83,29 @@ test('a cache of less than a block is our own bug', (t) => {
     message: /assertion/,
   });
 });
+
+test('a reader that aborts while it waits stops at once; the read goes on for the others and is kept', async (t) => {
+  const base = new MemoryDevice(bytes);
+  const gate = Promise.withResolvers<void>();
+  let reads = 0;
+  const slow = {
+    size: base.size,
+    sectorSize: 512,
+    readInto: async (target: Uint8Array, offset: number) => {
+      reads++;
+      await gate.promise;
+      await base.readInto(target, offset);
+    },
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+  const cache = new CachedDevice(slow, OPTIONS);
+  const controller = new AbortController();
+  const impatient = readBytes(cache, 0, 10, { signal: controller.signal });
+  const patient = readBytes(cache, 0, 10, { signal: new AbortController().signal });
+  controller.abort();
+  await t.throwsAsync(impatient, { name: 'AbortError' });
+  gate.resolve();
+  t.deepEqual(await patient, bytes.slice(0, 10));
+  t.deepEqual(await readBytes(cache, 10, 10), bytes.slice(10, 20));
+  t.is(reads, 1);
+});

@@ -92,3 +92,38 @@ test('reading extents fills from each kind; a gap or a short answer is our own b
     });
   }
 });
+
+test('of several failures the one at the lowest offset is thrown, and nothing is left running', async (t) => {
+  let running = 0;
+  const failing = (start: number, delay: number): Extent => ({
+    ...(encoded as Extent & { kind: 'encoded' }),
+    start,
+    length: 10,
+    decodeInto: async () => {
+      running++;
+      await new Promise((resolve) => setTimeout(resolve, delay));
+      running--;
+      throw new Error(`at ${start}`);
+    },
+  });
+  const extents = [zero(0, 10), failing(10, 20), failing(20, 1), zero(30, 10)];
+  const reading = readExtents({ size: 40, extents: () => list(extents) }, new Uint8Array(40), 0);
+  await t.throwsAsync(reading, { message: 'at 10' });
+  t.is(running, 0);
+});
+
+test('merging gives what came before a failure, then the failure', async (t) => {
+  const broken = async function* (): AsyncGenerator<Extent, void> {
+    yield zero(0, 5);
+    yield zero(5, 5);
+    throw new Error('broken');
+  };
+  const seen: Extent[] = [];
+  await t.throwsAsync(
+    async () => {
+      for await (const extent of mergeExtents(broken())) seen.push(extent);
+    },
+    { message: 'broken' },
+  );
+  t.deepEqual(seen, [zero(0, 10)]);
+});
