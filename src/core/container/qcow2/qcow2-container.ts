@@ -140,7 +140,7 @@ export class Qcow2Container implements Container {
     const layer = this.backing?.device;
     const inheritedEnd = layer === undefined ? start : Math.min(end, Math.max(start, layer.size));
     if (layer !== undefined && start < inheritedEnd)
-      yield { kind: 'inherited', start, length: inheritedEnd - start, layer };
+      yield { kind: 'inherited', start, length: inheritedEnd - start, layer, layerOffset: start };
     if (inheritedEnd < end) yield { kind: 'zero', start: inheritedEnd, length: end - inheritedEnd, explicit: false };
   }
 
