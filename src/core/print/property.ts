@@ -2,13 +2,27 @@ import { escapeText } from '../bytes/text.ts';
 import type { Property } from '../format.ts';
 import { formatBytes } from './bytes.ts';
 
-/** `clusterSize` -> `Cluster size`; runs of capitals (`GUID`) stay. */
+/** Words of keys that are written otherwise than in lower case. */
+const SPELLINGS: Readonly<Record<string, string>> = {
+  crc: 'CRC',
+  fat: 'FAT',
+  guid: 'GUID',
+  id: 'ID',
+  lba: 'LBA',
+  mbr: 'MBR',
+  oem: 'OEM',
+  uuid: 'UUID',
+};
+
+/** `clusterSize` -> `Cluster size`, `diskGuid` -> `Disk GUID`. */
 export function propertyLabel(key: string): string {
-  const words = key.replace(/([a-z0-9])([A-Z])/g, '$1 $2').split(' ');
-  const spaced = words
-    .map((word, index) => (index > 0 && !/^[A-Z0-9]{2,}$/.test(word) ? word.toLowerCase() : word))
-    .join(' ');
-  return spaced.charAt(0).toUpperCase() + spaced.slice(1);
+  const words = key
+    .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
+    .toLowerCase()
+    .split(' ')
+    .map((word) => (Object.hasOwn(SPELLINGS, word) ? SPELLINGS[word]! : word));
+  const label = words.join(' ');
+  return label.charAt(0).toUpperCase() + label.slice(1);
 }
 
 /** The value in words, safe for a terminal: bytes with their size in units, yes and no, `-` for none. */
