@@ -13,7 +13,7 @@ export interface Qcow2Facts {
     readonly 'cluster-size': number;
     readonly 'backing-filename'?: string;
     readonly 'backing-filename-format'?: string;
-    readonly snapshots?: readonly unknown[];
+    readonly snapshots?: readonly { readonly id: string; readonly name: string }[];
     readonly 'format-specific': {
       readonly data: { readonly compat: string; readonly 'compression-type': string; readonly 'refcount-bits': number };
     };

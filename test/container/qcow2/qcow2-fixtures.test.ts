@@ -44,6 +44,7 @@ for (const name of readable) {
       backingFile: info['backing-filename'] ?? null,
       backingFormat: info['backing-filename-format'] ?? null,
       snapshotCount: info.snapshots?.length ?? 0,
+      snapshots: info.snapshots?.map(({ id, name }) => `${id} ${name}`).join(', ') ?? null,
     });
   });
 

@@ -121,7 +121,7 @@ export function parseHeader(cluster: Uint8Array, fileSize: number): Qcow2Header 
     compatibleFeatures: fields.compatibleFeatures,
     autoclearFeatures: fields.autoclearFeatures,
     compressionType: fields.compressionType,
-    extensionsEnd: Math.min(backingName?.offset ?? clusterSize, cluster.length),
+    extensionsEnd: Math.min(fields.backingFileOffset || clusterSize, clusterSize, cluster.length),
   };
 }
 

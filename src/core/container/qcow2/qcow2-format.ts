@@ -2,6 +2,7 @@ import { hasBit64 } from '../../bytes/bits.ts';
 import { viewOf } from '../../bytes/struct.ts';
 import { decodeName } from '../../bytes/text.ts';
 import { type BlockDevice, readBytes } from '../../device/block-device.ts';
+import { DiskError } from '../../errors.ts';
 import type { Format, OpenContext, Property } from '../../format.ts';
 import type { BackingLayer, Container } from '../container.ts';
 import { featureList, INCOMPATIBLE, unreadableFeatures } from './features.ts';
@@ -19,6 +20,7 @@ import { type HeaderExtensions, parseHeaderExtensions } from './header-extension
 import { COMPRESSION_TYPES, type CompressionType } from './inflate-cluster.ts';
 import { MappingTable } from './mapping-table.ts';
 import { Qcow2Container } from './qcow2-container.ts';
+import { readSnapshotTable } from './snapshot-table.ts';
 import { ENTRY_BYTES } from './table-entries.ts';
 
 /** Encryption methods of the header (bytes 32 to 35), by their number. */
@@ -39,6 +41,7 @@ async function open(file: BlockDevice, context: OpenContext): Promise<Container>
   const compressionType = checkCompression(header);
   reportOddities(header, context);
   const l1Bytes = await readBytes(file, header.l1TableOffset, header.l1EntriesUsed * ENTRY_BYTES);
+  const snapshots = await listSnapshots(file, header, context);
   const backing = await openBacking(cluster, header, extensions, context);
   return new Qcow2Container({
     file,
@@ -46,7 +49,7 @@ async function open(file: BlockDevice, context: OpenContext): Promise<Container>
     compressionType,
     l1Table: new MappingTable(l1Bytes, header.l1TableOffset),
     backing,
-    properties: propertiesOf(header, extensions, compressionType, backing),
+    properties: [...propertiesOf(header, extensions, compressionType, backing), { key: 'snapshots', value: snapshots }],
     report: (diagnostic) => context.report(diagnostic),
   });
 }
@@ -106,6 +109,21 @@ function reportOddities(header: Qcow2Header, context: OpenContext): void {
     );
   }
   if (header.refcountTableClusters === 0) report('refcountTableClusters', 'the image has no reference counts');
+}
+
+/** The names of the internal snapshots for people; the disk does not depend on them, so a damaged table is only reported. */
+async function listSnapshots(file: BlockDevice, header: Qcow2Header, context: OpenContext): Promise<string | null> {
+  const { snapshotsOffset, snapshotCount } = header;
+  if (snapshotCount === 0) return null;
+  try {
+    const snapshots = await readSnapshotTable(file, snapshotsOffset, snapshotCount);
+    return snapshots.map(({ id, name }) => `${id} ${name}`).join(', ');
+  } catch (error) {
+    if (!(error instanceof DiskError) || error.code !== 'CORRUPT') throw error;
+    const { structure, offset, message } = error;
+    context.report({ layer: 'qcow2', structure, offset, message: `the snapshots cannot be listed: ${message}` });
+    return null;
+  }
 }
 
 async function openBacking(
