@@ -2,7 +2,7 @@ import { readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test from 'ava';
 import { openImage, readBytes } from '../../src/core/index.ts';
-import { ourRows, type QemuMapEntry, qemuRows } from '../container/qcow2/map-rows.ts';
+import { ourRows, type QemuMapEntry, qemuRows } from '../core/container/qcow2/map-rows.ts';
 import { hasTools, temporaryFolder, tool, toolText } from '../helpers/tools.ts';
 import { compare, makeImage, mixedContent, qemuIo, randomCommands } from './qcow2-images.ts';
 

@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { openImage, readBytes } from '../../src/core/index.ts';
 import { seededRandom } from '../conformance/device-conformance.ts';
-import { ourRows, type QemuMapEntry, qemuRows } from '../container/qcow2/map-rows.ts';
+import { ourRows, type QemuMapEntry, qemuRows } from '../core/container/qcow2/map-rows.ts';
 import { sha256 } from '../helpers/sha256.ts';
 import { tool, toolText } from '../helpers/tools.ts';
 

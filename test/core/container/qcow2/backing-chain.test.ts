@@ -1,12 +1,12 @@
 import { copyFile, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { headerV3 } from '../../../src/core/container/qcow2/header.ts';
-import { extensionHead } from '../../../src/core/container/qcow2/header-extensions.ts';
-import { DiskError, isContainer, type OpenOptions, openImage } from '../../../src/core/index.ts';
-import { fixtureBytes, fixtureFile } from '../../helpers/fixtures.ts';
-import { sha256 } from '../../helpers/sha256.ts';
-import { temporaryFolder } from '../../helpers/tools.ts';
+import { headerV3 } from '../../../../src/core/container/qcow2/header.ts';
+import { extensionHead } from '../../../../src/core/container/qcow2/header-extensions.ts';
+import { DiskError, isContainer, type OpenOptions, openImage } from '../../../../src/core/index.ts';
+import { fixtureBytes, fixtureFile } from '../../../helpers/fixtures.ts';
+import { sha256 } from '../../../helpers/sha256.ts';
+import { temporaryFolder } from '../../../helpers/tools.ts';
 import { qcow2Facts } from './fixture-images.ts';
 
 /** A qcow2 image in `folder` whose backing file is called `backingName`, declared as `format`. */

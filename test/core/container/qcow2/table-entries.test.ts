@@ -1,14 +1,14 @@
 import test from 'ava';
-import { hasBit64 } from '../../../src/core/bytes/bits.ts';
-import { clusterRun } from '../../../src/core/container/qcow2/cluster-run.ts';
-import { MappingTable } from '../../../src/core/container/qcow2/mapping-table.ts';
+import { hasBit64 } from '../../../../src/core/bytes/bits.ts';
+import { clusterRun } from '../../../../src/core/container/qcow2/cluster-run.ts';
+import { MappingTable } from '../../../../src/core/container/qcow2/mapping-table.ts';
 import {
   type EntryGeometry,
   type L1Entry,
   type L2Entry,
   unpackL1Entry,
   unpackL2Entry,
-} from '../../../src/core/container/qcow2/table-entries.ts';
+} from '../../../../src/core/container/qcow2/table-entries.ts';
 
 function geometry(clusterBits: number, version: 2 | 3 = 3): EntryGeometry {
   return { version, clusterBits, clusterSize: 2 ** clusterBits };

@@ -1,12 +1,12 @@
 import path from 'node:path';
 import test from 'ava';
-import { openContainer } from '../../src/core/container/formats.ts';
-import { DiskError, FileDevice, MemoryDevice } from '../../src/core/index.ts';
-import { deviceConformance, seededRandom } from '../conformance/device-conformance.ts';
-import { extentsConformance } from '../conformance/extents-conformance.ts';
-import { testContext } from '../helpers/context.ts';
-import { FaultyDevice, isInjectedFault } from '../helpers/devices.ts';
-import { hasTools, temporaryFolder, tool } from '../helpers/tools.ts';
+import { openContainer } from '../../../src/core/container/formats.ts';
+import { DiskError, FileDevice, MemoryDevice } from '../../../src/core/index.ts';
+import { deviceConformance, seededRandom } from '../../conformance/device-conformance.ts';
+import { extentsConformance } from '../../conformance/extents-conformance.ts';
+import { testContext } from '../../helpers/context.ts';
+import { FaultyDevice, isInjectedFault } from '../../helpers/devices.ts';
+import { hasTools, temporaryFolder, tool } from '../../helpers/tools.ts';
 
 const random = seededRandom(9);
 const bytes = Uint8Array.from({ length: 100_003 }, () => random() * 256);

@@ -1,12 +1,12 @@
 import test, { type ExecutionContext } from 'ava';
-import { openContainer } from '../../../src/core/container/formats.ts';
-import { featureNameEntry } from '../../../src/core/container/qcow2/features.ts';
-import { headerV3 } from '../../../src/core/container/qcow2/header.ts';
-import { extensionHead } from '../../../src/core/container/qcow2/header-extensions.ts';
-import { type Container, DiskError, type DiskErrorCode, MemoryDevice, readBytes } from '../../../src/core/index.ts';
-import { seededRandom } from '../../conformance/device-conformance.ts';
-import { FaultyDevice, isInjectedFault, RecordingDevice } from '../../helpers/devices.ts';
-import { fixtureBytes } from '../../helpers/fixtures.ts';
+import { openContainer } from '../../../../src/core/container/formats.ts';
+import { featureNameEntry } from '../../../../src/core/container/qcow2/features.ts';
+import { headerV3 } from '../../../../src/core/container/qcow2/header.ts';
+import { extensionHead } from '../../../../src/core/container/qcow2/header-extensions.ts';
+import { type Container, DiskError, type DiskErrorCode, MemoryDevice, readBytes } from '../../../../src/core/index.ts';
+import { seededRandom } from '../../../conformance/device-conformance.ts';
+import { FaultyDevice, isInjectedFault, RecordingDevice } from '../../../helpers/devices.ts';
+import { fixtureBytes } from '../../../helpers/fixtures.ts';
 import { fixtureContext, openBytes } from './fixture-images.ts';
 
 /*

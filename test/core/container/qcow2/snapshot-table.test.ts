@@ -1,9 +1,9 @@
 import test from 'ava';
-import { headerV3 } from '../../../src/core/container/qcow2/header.ts';
-import { readSnapshotTable, snapshotEntry } from '../../../src/core/container/qcow2/snapshot-table.ts';
-import { DiskError, MemoryDevice, readBytes } from '../../../src/core/index.ts';
-import { RecordingDevice } from '../../helpers/devices.ts';
-import { fixtureBytes } from '../../helpers/fixtures.ts';
+import { headerV3 } from '../../../../src/core/container/qcow2/header.ts';
+import { readSnapshotTable, snapshotEntry } from '../../../../src/core/container/qcow2/snapshot-table.ts';
+import { DiskError, MemoryDevice, readBytes } from '../../../../src/core/index.ts';
+import { RecordingDevice } from '../../../helpers/devices.ts';
+import { fixtureBytes } from '../../../helpers/fixtures.ts';
 import { fixtureContext, openBytes } from './fixture-images.ts';
 
 function table(entries: readonly { id: string; name: string; extra: number }[]): Uint8Array {

@@ -1,6 +1,6 @@
-import { openContainer } from '../../../src/core/container/formats.ts';
-import { type Container, type Diagnostic, MemoryDevice, type OpenContext } from '../../../src/core/index.ts';
-import { fixtureBytes, fixtureFacts } from '../../helpers/fixtures.ts';
+import { openContainer } from '../../../../src/core/container/formats.ts';
+import { type Container, type Diagnostic, MemoryDevice, type OpenContext } from '../../../../src/core/index.ts';
+import { fixtureBytes, fixtureFacts } from '../../../helpers/fixtures.ts';
 import type { QemuMapEntry } from './map-rows.ts';
 
 /** What build.sh wrote beside a fixture. */

@@ -1,7 +1,7 @@
 import { constants, deflateRawSync, zstdCompressSync } from 'node:zlib';
 import test from 'ava';
-import { inflateCluster } from '../../../src/core/container/qcow2/inflate-cluster.ts';
-import { seededRandom } from '../../conformance/device-conformance.ts';
+import { inflateCluster } from '../../../../src/core/container/qcow2/inflate-cluster.ts';
+import { seededRandom } from '../../../conformance/device-conformance.ts';
 
 const CLUSTER = 65536;
 const random = seededRandom(5);

@@ -1,9 +1,9 @@
 import test from 'ava';
-import { DiskError, readBytes, streamBytes } from '../../../src/core/index.ts';
-import { deviceConformance } from '../../conformance/device-conformance.ts';
-import { extentsConformance } from '../../conformance/extents-conformance.ts';
-import { fixtureNames } from '../../helpers/fixtures.ts';
-import { sha256 } from '../../helpers/sha256.ts';
+import { DiskError, readBytes, streamBytes } from '../../../../src/core/index.ts';
+import { deviceConformance } from '../../../conformance/device-conformance.ts';
+import { extentsConformance } from '../../../conformance/extents-conformance.ts';
+import { fixtureNames } from '../../../helpers/fixtures.ts';
+import { sha256 } from '../../../helpers/sha256.ts';
 import { openFixture, qcow2Facts } from './fixture-images.ts';
 import { ourRows, qemuRows } from './map-rows.ts';
 

@@ -1,4 +1,4 @@
-import { type Container, leafExtents } from '../../../src/core/index.ts';
+import { type Container, leafExtents } from '../../../../src/core/index.ts';
 
 /** A row of a map as both qemu-img and we can say it. `offset` is in the file that holds the bytes, of plain data only. */
 export interface MapRow {
