@@ -7,8 +7,11 @@ import type { Format, OpenContext, Property } from '../../format.ts';
 import type { BackingLayer, Container } from '../container.ts';
 import { featureList, INCOMPATIBLE, unreadableFeatures } from './features.ts';
 import {
+  checkHeader,
+  extensionsEnd,
   firstClusterBytes,
   HEADER_V2_BYTES,
+  type HeaderFields,
   headerV3,
   invalid,
   notSupported,
@@ -35,29 +38,38 @@ async function probe(device: BlockDevice): Promise<boolean> {
 async function open(file: BlockDevice, context: OpenContext): Promise<Container> {
   const start = await readBytes(file, 0, Math.min(file.size, HEADER_V2_BYTES));
   const cluster = await readBytes(file, 0, Math.min(file.size, firstClusterBytes(start)));
-  const header = parseHeader(cluster, file.size);
-  const extensions = parseHeaderExtensions(cluster, header.headerLength, header.extensionsEnd);
-  refuseUnreadable(header, extensions);
+  const fields = parseHeader(cluster);
+  const end = extensionsEnd(fields, cluster.length);
+  const extensions = parseHeaderExtensions(cluster, fields.headerLength, end);
+  refuseUnreadable(fields, extensions);
+  const header = checkHeader(fields, file.size);
   const compressionType = checkCompression(header);
   reportOddities(header, context);
-  const l1Bytes = await readBytes(file, header.l1TableOffset, header.l1EntriesUsed * ENTRY_BYTES);
   const snapshots = await listSnapshots(file, header, context);
   const backing = await openBacking(cluster, header, extensions, context);
   return new Qcow2Container({
     file,
     header,
     compressionType,
-    l1Table: new MappingTable(l1Bytes, header.l1TableOffset),
+    l1Table: await readL1Table(file, header),
     backing,
     properties: [...propertiesOf(header, extensions, compressionType, backing), { key: 'snapshots', value: snapshots }],
     report: (diagnostic) => context.report(diagnostic),
   });
 }
 
+/** The part of the L1 table that the disk needs; a disk of no bytes needs none, and its table may be anywhere. */
+async function readL1Table(file: BlockDevice, header: Qcow2Header): Promise<MappingTable> {
+  const { l1TableOffset, l1EntriesUsed } = header;
+  const bytes =
+    l1EntriesUsed === 0 ? new Uint8Array(0) : await readBytes(file, l1TableOffset, l1EntriesUsed * ENTRY_BYTES);
+  return new MappingTable(bytes, l1TableOffset);
+}
+
 /** QEMU's format for disk images (docs/interop/qcow2.txt in its source), versions 2 and 3. */
 export const qcow2Format: Format<Container> = { name: 'qcow2', probe, open };
 
-function refuseUnreadable(header: Qcow2Header, extensions: HeaderExtensions): void {
+function refuseUnreadable(header: HeaderFields, extensions: HeaderExtensions): void {
   const features = unreadableFeatures(header.incompatibleFeatures, extensions.featureNames);
   if (features.length > 0) {
     throw notSupported('incompatibleFeatures', 'only features that this version reads', features.join(', '));

@@ -118,6 +118,12 @@ test('each unknown incompatible feature is refused by its name or number; all at
   t.is(await found(4n), 'external data file');
   t.is(await found(16n), 'extended L2 entries');
   t.is(await found(2n ** 63n), 'incompatible feature bit 63');
+  const odd = withHeader({ incompatibleFeatures: 16n, l1Size: 0xffffffff, refcountOrder: 9 });
+  t.is(
+    (await refusal(t, odd, 'UNSUPPORTED')).found,
+    'extended L2 entries',
+    'before fields that it may give another meaning',
+  );
   t.is(await found(4n + 16n + 32n), 'external data file, extended L2 entries, incompatible feature bit 5');
 });
 
@@ -309,6 +315,13 @@ test('odd but readable: a size of no whole sectors, no reference counts', async 
     context.diagnostics.map(({ structure }) => structure),
     ['header size', 'header refcountTableClusters'],
   );
+});
+
+test('a disk of no bytes opens and has no extents', async (t) => {
+  const opened = await openBytes(withHeader({ size: 0, l1Size: 0, l1TableOffset: 2 ** 40 }));
+  t.is(opened.size, 0);
+  for await (const extent of opened.extents({ start: 0, length: 0 })) t.fail(extent.kind);
+  await t.notThrowsAsync(opened.readInto(new Uint8Array(0), 0));
 });
 
 test('a disk of 1 TiB that was never written maps and reads at once', async (t) => {
