@@ -8,7 +8,8 @@ const utf16Little = new TextDecoder('utf-16le', { ignoreBOM: true });
 
 /** Bytes to a name; bytes that are no UTF-8 become lone surrogates U+DC80 to U+DCFF. */
 export function decodeName(bytes: Uint8Array): string {
-  if (isPlainAscii(bytes)) return String.fromCharCode(...bytes);
+  // apply, not a spread, which is four times slower on a typed array: this is every name of every listing.
+  if (isPlainAscii(bytes)) return String.fromCharCode.apply(null, bytes as unknown as number[]);
   try {
     return strictUtf8.decode(bytes);
   } catch {
