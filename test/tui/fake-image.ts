@@ -74,7 +74,7 @@ export class FakeFileSystem implements FileSystem {
       flags: [],
       deleted: false,
       attributes: async () => [],
-      location: { start: 4096 + id * 128, length: 128 },
+      location: { start: 4096 + (id % 256) * 128, length: 128 },
       times: TIMES,
     } satisfies FakeNodeBase & Record<string, unknown>;
     if (typeof value === 'string') return { ...base, kind: 'symlink', size: value.length, target: async () => value };

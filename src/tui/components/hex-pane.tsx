@@ -5,8 +5,8 @@ import { inspectBytes } from '../hex/inspect-bytes.ts';
 import { INSPECTOR_ROWS } from '../state/layout.ts';
 import { hexLayoutIn, layoutIn } from '../state/selectors.ts';
 import type { HexState, TuiState } from '../state/state.ts';
-import { truncate, wrapWords } from '../text/fit.ts';
-import type { Line } from '../text/page-lines.ts';
+import { wrapWords } from '../text/fit.ts';
+import type { Line, Span } from '../text/page-lines.ts';
 import { Lines } from './lines.tsx';
 import { Notice } from './notice.tsx';
 import { ThemeContext } from './theme-context.ts';
@@ -46,29 +46,28 @@ function inspectorLines({ window, cursor, littleEndian }: HexState, width: numbe
     return [rule, ...wrapWords(window.error ?? 'unreadable', width).map((text): Line => [['error', text]])];
   const at = cursor - window.start;
   if (at < 0 || at >= window.bytes.length) return [rule];
-  const values = inspectBytes(window.bytes.subarray(at, at + 8), littleEndian);
-  const line = (names: readonly string[]): Line =>
-    values.flatMap(
-      ({ name, value }): Line =>
-        names.includes(name)
-          ? [
-              ['label', name],
-              ['plain', ` ${value}  `],
-            ]
-          : [],
-    );
-  const order: Line = [['dim', littleEndian ? 'LE' : 'BE']];
-  return [rule, [...line(['u8', 'i8', 'u16', 'i16']), ...order], line(['u32', 'i32', 'u64'])].map((each) =>
-    cut(each, width),
+  const values = new Map(
+    inspectBytes(window.bytes.subarray(at, at + 8), littleEndian).map(({ name, value }) => [name, value]),
   );
+  const chips = (names: readonly string[]): Line[] =>
+    names.flatMap((name) => {
+      const value = values.get(name);
+      return value === undefined ? [] : [[['label', name], ['plain', ` ${value}  `]] satisfies Line];
+    });
+  const order: Line = [['dim', littleEndian ? 'LE  ' : 'BE  ']];
+  const small = [order, ...chips(['u8', 'u16', 'i8', 'i16', 'bits'])];
+  return [rule, asMany(small, width), asMany(chips(['u32', 'u64', 'i32', 'i64']), width)];
 }
 
-/** A line without the spans that do not fit. */
-function cut(line: Line, width: number): Line {
+/** The first values that fit whole: half a number would be a wrong number. */
+function asMany(chips: readonly Line[], width: number): Line {
+  const line: Span[] = [];
   let left = width;
-  return line.flatMap(([role, text]): Line => {
-    const shown = truncate(text, left);
-    left -= shown.length;
-    return shown === '' ? [] : [[role, shown]];
-  });
+  for (const chip of chips) {
+    left -= chip.reduce((sum, [, text]) => sum + text.length, 0);
+    // The two blanks after the last value may be cut.
+    if (left < -2) break;
+    line.push(...chip);
+  }
+  return line;
 }

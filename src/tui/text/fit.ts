@@ -37,12 +37,6 @@ export function padTo(text: string, width: number): string {
   return short + ' '.repeat(Math.max(0, width - displayWidth(short)));
 }
 
-/** `text` in exactly `width` columns, at the right edge. */
-export function padLeft(text: string, width: number): string {
-  const short = truncate(text, width);
-  return ' '.repeat(Math.max(0, width - displayWidth(short))) + short;
-}
-
 /** One line of printable text as lines of at most `width` columns; an empty line stays one line. */
 export function wrapLine(line: string, width: number): string[] {
   const room = Math.max(2, width);

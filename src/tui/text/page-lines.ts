@@ -60,7 +60,7 @@ export const previewLines: (preview: Preview, width: number) => readonly Line[] 
 });
 
 const HELP_ORDER: readonly KeyContext[] = ['global', 'tree', 'hex', 'page', 'prompt', 'overlay'];
-const KEY_COLUMNS = 18;
+const KEY_COLUMNS = Math.max(...keymap.map(({ keys }) => displayWidth(keys.map(keyName).join(' '))));
 
 /** The help, printed from the table of keys. */
 export function helpLines(width: number): readonly Line[] {

@@ -20,18 +20,16 @@ function nameOf(item: TreeItem): string {
   return item.kind === 'disk' ? '' : (locatorOf(item) ?? name);
 }
 
-/** Offset and sector in the thing in view, and on the disk. */
+/** The offset in the thing in view, and the place on the disk. */
 function bytePlace({ hex, subject }: TuiState): string[] {
   const { window, cursor } = hex;
   if (window === undefined || window.size === 0) return [];
   const { sectorSize } = window;
-  const here = `${cursor} = ${formatPlace(cursor, sectorSize)}`;
-  const share = `of ${formatSize(window.size)}`;
-  const segment = window.segments.find(({ start, length }) => cursor >= start && cursor < start + length);
-  const onDisk = diskPlace(segment, cursor, sectorSize);
-  // For the disk itself both are the same.
+  const of = `of ${formatSize(window.size)}`;
   const isDisk = subject.item.kind === 'disk' || subject.item.kind === 'table';
-  return [`${here} ${share}`, isDisk || onDisk === '' ? '' : onDisk];
+  if (isDisk) return [`${cursor} = ${formatPlace(cursor, sectorSize)} ${of}`];
+  const segment = window.segments.find(({ start, length }) => cursor >= start && cursor < start + length);
+  return [`${cursor} = ${formatOffset(cursor)} ${of}`, diskPlace(segment, cursor, sectorSize)];
 }
 
 function diskPlace(segment: Segment | undefined, cursor: number, sectorSize: number): string {
