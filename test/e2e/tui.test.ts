@@ -102,7 +102,7 @@ test('NO_COLOR leaves no colour, only attributes', async (t) => {
 });
 
 test('names that would act on the terminal are shown as text', async (t) => {
-  const terminal = open(t, ["hostile", "p1:"], { columns: 120, rows: 40 });
+  const terminal = open(t, ['hostile', 'p1:'], { columns: 120, rows: 40 });
   await terminal.see(/a\\x1b\[2Jclear/);
   await terminal.see(/c\\x0anew\\x0aline/);
   await terminal.see(/d\\u\{202e\}gnp\.exe/);

@@ -52,7 +52,14 @@ function inspectorLines({ window, cursor, littleEndian }: HexState, width: numbe
   const chips = (names: readonly string[]): Line[] =>
     names.flatMap((name) => {
       const value = values.get(name);
-      return value === undefined ? [] : [[['label', name], ['plain', ` ${value}  `]] satisfies Line];
+      return value === undefined
+        ? []
+        : [
+            [
+              ['label', name],
+              ['plain', ` ${value}  `],
+            ] satisfies Line,
+          ];
     });
   const order: Line = [['dim', littleEndian ? 'LE  ' : 'BE  ']];
   const small = [order, ...chips(['u8', 'u16', 'i8', 'i16', 'bits'])];

@@ -1,5 +1,5 @@
 import { Text } from 'ink';
-import { type PropsWithChildren, type ReactNode, useContext } from 'react';
+import { createContext, type PropsWithChildren, type ReactNode, useContext } from 'react';
 import type { TableRow } from '../load/details.ts';
 import { displayWidth, truncate } from '../text/fit.ts';
 import type { Role } from '../theme.ts';
@@ -18,8 +18,10 @@ const FLEXIBLE: readonly Column[] = ['type', 'name'];
 const MIN_FLEXIBLE = 8;
 /** A border and two blanks for each column. */
 const COLUMN_OVERHEAD = 3;
-/** Stands after a wide character: ink-table counts UTF-16 units, so each must count for one column. A noncharacter, never in a name. */
+/** The first of the private characters that stand for a cell's text, and what fills the rest of its columns. */
+const FIRST_TOKEN = 0xe000;
 const FILLER = '\ufdd0';
+const TOKEN = /([\ue000-\uf8ff])\ufdd0*/g;
 
 /** The rows with the columns that fit into `width`, cut so that the table is no wider. */
 export function tableToFit(rows: readonly TableRow[], width: number): readonly Record<string, string>[] {
@@ -41,27 +43,42 @@ export function tableToFit(rows: readonly TableRow[], width: number): readonly R
       room -= given;
     }
     return rows.map((row) =>
-      Object.fromEntries(columns.map((column) => [column, counted(truncate(row[column], widths.get(column)!))])),
+      Object.fromEntries(columns.map((column) => [column, truncate(row[column], widths.get(column)!)])),
     );
   }
   return [];
 }
 
-/** Text whose length in UTF-16 units is at least its width in columns. */
-function counted(text: string): string {
-  return text + FILLER.repeat(Math.max(0, displayWidth(text) - text.length));
-}
+/** The texts of all cells; a cell's token is an index into it. */
+const CellTexts = createContext<readonly string[]>([]);
 
-/** The same as it is shown: without the filler, and as wide as ink-table thinks it is. */
-function shown(text: string): string {
-  const plain = text.replaceAll(FILLER, '');
-  return plain + ' '.repeat(Math.max(0, text.length - displayWidth(plain)));
+/**
+ * ink-table takes one UTF-16 unit for one column, which holds for ASCII only. It is given a token of the right length
+ * for every cell, and the text is put in when the cell is drawn.
+ */
+function tokensFor(rows: readonly Readonly<Record<string, string>>[]) {
+  const texts: string[] = [];
+  const tokenOf = (text: string): string => {
+    const width = displayWidth(text);
+    if (width === 0) return '';
+    const token = String.fromCharCode(FIRST_TOKEN + texts.push(text) - 1);
+    return token + FILLER.repeat(width - 1);
+  };
+  const data = rows.map((row) =>
+    Object.fromEntries(Object.entries(row).map(([column, text]) => [column, tokenOf(text)])),
+  );
+  return { texts, data };
 }
 
 function painted(role: Role): (props: PropsWithChildren) => ReactNode {
   return function Painted({ children }: PropsWithChildren): ReactNode {
     const theme = useContext(ThemeContext);
-    return <Text wrap="truncate">{theme.paint(role, shown(String(children)))}</Text>;
+    const texts = useContext(CellTexts);
+    const text = String(children).replaceAll(
+      TOKEN,
+      (_, token: string) => texts[token.charCodeAt(0) - FIRST_TOKEN] ?? '',
+    );
+    return <Text wrap="truncate">{theme.paint(role, text)}</Text>;
   };
 }
 
@@ -71,5 +88,10 @@ const Skeleton = painted('divider');
 
 /** The partition table of a disk, drawn by ink-table. */
 export function PartitionTableView({ rows, width }: { rows: readonly TableRow[]; width: number }): ReactNode {
-  return <InkTable data={tableToFit(rows, width)} header={Header} cell={Cell} skeleton={Skeleton} />;
+  const { texts, data } = tokensFor(tableToFit(rows, width));
+  return (
+    <CellTexts value={texts}>
+      <InkTable data={data} header={Header} cell={Cell} skeleton={Skeleton} />
+    </CellTexts>
+  );
 }

@@ -5,7 +5,7 @@ import { hexRow } from '../../../src/tui/hex/hex-row.ts';
 import { inspectBytes } from '../../../src/tui/hex/inspect-bytes.ts';
 import { looksLikeOffset, parseOffset } from '../../../src/tui/hex/parse-offset.ts';
 import { displayWidth } from '../../../src/tui/text/fit.ts';
-import { createTheme, type Theme } from '../../../src/tui/theme.ts';
+import type { Theme } from '../../../src/tui/theme.ts';
 
 const MAX_OFFSET = Number.MAX_SAFE_INTEGER;
 const bare: Theme = { hasColor: false, paint: (_role, text) => text };
@@ -46,7 +46,15 @@ test('address, bytes and characters of a row', (t) => {
 
 test('addresses near 2^53 are exact', (t) => {
   const start = MAX_OFFSET - 15;
-  const row = hexRow(windowOf(Uint8Array.from({ length: 15 }, (_, index) => index), start), start, options(80, MAX_OFFSET), bare);
+  const row = hexRow(
+    windowOf(
+      Uint8Array.from({ length: 15 }, (_, index) => index),
+      start,
+    ),
+    start,
+    options(80, MAX_OFFSET),
+    bare,
+  );
   t.true(row.startsWith(' 1ffffffffffff0 00 01 02'), row);
 });
 
@@ -73,7 +81,10 @@ test('what is not there yet and what cannot be read are told from zeros', (t) =>
 });
 
 test('the class and the character of every byte', (t) => {
-  const classes = Map.groupBy(Array.from({ length: 256 }, (_, byte) => byte), byteClass);
+  const classes = Map.groupBy(
+    Array.from({ length: 256 }, (_, byte) => byte),
+    byteClass,
+  );
   t.deepEqual(classes.get('byteZero'), [0]);
   t.deepEqual(classes.get('byteSpace'), [9, 10, 11, 12, 13, 32]);
   t.is(classes.get('bytePrintable')!.length, 94);
@@ -83,9 +94,19 @@ test('the class and the character of every byte', (t) => {
 
 test('offsets as people type them', (t) => {
   const context = { cursor: 1000, size: 2 ** 40, sectorSize: 512 };
-  const expected = { '0': 0, '0x1f0': 0x1f0, '2048s': 1048576, '1MiB': 1048576, '512': 512, '+16': 1016, '-0x10': 984, ' + 1k ': 2024 };
+  const expected = {
+    '0': 0,
+    '0x1f0': 0x1f0,
+    '2048s': 1048576,
+    '1MiB': 1048576,
+    '512': 512,
+    '+16': 1016,
+    '-0x10': 984,
+    ' + 1k ': 2024,
+  };
   for (const [text, offset] of Object.entries(expected)) t.is(parseOffset(text, context), offset, text);
-  for (const text of ['-1001', '1TiB', '+1TiB', '0x', 'abc', '1.3', '9e99', '']) t.throws(() => parseOffset(text, context), { name: 'DiskError' }, text);
+  for (const text of ['-1001', '1TiB', '+1TiB', '0x', 'abc', '1.3', '9e99', ''])
+    t.throws(() => parseOffset(text, context), { name: 'DiskError' }, text);
   t.throws(() => parseOffset('0', { ...context, size: 0 }), { message: /there are no bytes/ });
   t.is(parseOffset('2s', { ...context, sectorSize: 4096 }), 8192);
 });
@@ -99,7 +120,14 @@ test('values at the cursor in both byte orders, no more than there are bytes for
   const bytes = Uint8Array.from([0xff, 0xfe, 0xfd, 0xfc, 0xfb, 0xfa, 0xf9, 0xf8]);
   const values = (little: boolean, length = 8) =>
     Object.fromEntries(inspectBytes(bytes.subarray(0, length), little).map(({ name, value }) => [name, value]));
-  t.like(values(true), { u8: '255', i8: '-1', u16: '65279', i16: '-257', u32: '4244504319', u64: '17940646550795321087' });
+  t.like(values(true), {
+    u8: '255',
+    i8: '-1',
+    u16: '65279',
+    i16: '-257',
+    u32: '4244504319',
+    u64: '17940646550795321087',
+  });
   t.like(values(false), { u16: '65534', i32: '-66052', i64: '-283686952306184', bits: '11111111' });
   t.deepEqual(Object.keys(values(true, 3)), ['u8', 'i8', 'bits', 'u16', 'i16']);
   t.deepEqual(values(true, 0), {});

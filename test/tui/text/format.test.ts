@@ -25,7 +25,10 @@ test('places with their sector', (t) => {
 
 test('times to the nanosecond, before 1970 and out of range', (t) => {
   t.is(formatTime({ seconds: 1_700_000_000, nanoseconds: 5, zone: 'utc' }), '2023-11-14 22:13:20.000000005 UTC');
-  t.is(formatTime({ seconds: -1, nanoseconds: 999_999_999, zone: 'local' }), '1969-12-31 23:59:59.999999999 local time');
+  t.is(
+    formatTime({ seconds: -1, nanoseconds: 999_999_999, zone: 'local' }),
+    '1969-12-31 23:59:59.999999999 local time',
+  );
   t.is(formatTime({ seconds: 1e15, nanoseconds: 0, zone: 'utc' }), '1000000000000000 seconds after 1970 UTC');
 });
 
@@ -38,7 +41,10 @@ test('modes as ls prints them', (t) => {
 });
 
 test('properties in words', (t) => {
-  t.deepEqual(formatProperty({ key: 'clusterSize', value: 65536, unit: 'bytes' }), ['cluster size', '64 KiB (65,536 bytes)']);
+  t.deepEqual(formatProperty({ key: 'clusterSize', value: 65536, unit: 'bytes' }), [
+    'cluster size',
+    '64 KiB (65,536 bytes)',
+  ]);
   t.deepEqual(formatProperty({ key: 'label', value: 'a\x1b[31m' }), ['label', 'a\\x1b[31m']);
   t.deepEqual(formatProperty({ key: 'lazyRefcounts', value: false }), ['lazy refcounts', 'no']);
   t.deepEqual(formatProperty({ key: 'uuid', value: null }), ['uuid', 'none']);
