@@ -1,7 +1,8 @@
 import { LRUCache } from 'lru-cache';
 import { divideDown } from '../bytes/rounding.ts';
 import { assert } from '../errors.ts';
-import { type BlockDevice, checkRange, type ReadOptions } from './block-device.ts';
+import { type BlockDevice, type ByteRange, checkRange, type ReadOptions } from './block-device.ts';
+import { type Extent, extentsOf } from './extent.ts';
 
 export interface CacheOptions {
   /** Bytes read and kept at once, a power of two. */
@@ -67,6 +68,10 @@ export class CachedDevice implements BlockDevice {
     await this.#base.readInto(block, start);
     this.#blocks.set(index, block);
     return block;
+  }
+
+  extents(range: ByteRange, options?: ReadOptions): AsyncIterable<Extent> {
+    return extentsOf(this.#base, range, options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -37,7 +37,8 @@ export async function* walk(
       const node = await filesystem.node(here.id, options);
       if (node.kind !== 'directory') continue;
       for await (const found of node.entries(options)) {
-        const entry = found.kind === 'unknown' ? await withKind(filesystem, found, options) : found;
+        // A deleted entry's node may be another file's by now.
+        const entry = found.kind === 'unknown' && !found.deleted ? await withKind(filesystem, found, options) : found;
         const path = `${here.path}/${entry.name}`;
         yield { path, entry };
         if (entry.kind !== 'directory' || entry.deleted || walked.has(entry.nodeId) || here.depth >= MAX_DEPTH)

@@ -1,0 +1,137 @@
+import { LRUCache } from 'lru-cache';
+import { joinHalves } from '../../bytes/bits.ts';
+import { divideDown } from '../../bytes/rounding.ts';
+import { type BlockDevice, type ReadOptions, readBytes } from '../../device/block-device.ts';
+import { CachedDevice } from '../../device/cached-device.ts';
+import { corrupt, ioError, notFound, outOfRange } from '../../errors.ts';
+import type { Diagnostic, OpenContext } from '../../format.ts';
+import type { BlockRange } from './block-run.ts';
+import { descriptorOffset, type Geometry } from './geometry.ts';
+import { GROUP_DESCRIPTOR, GROUP_DESCRIPTOR_HIGH } from './group-descriptor.ts';
+import { type Inode, parseInode } from './inode.ts';
+
+/** Inode tables and mapping blocks are read and kept in pieces of this size. */
+const METADATA_PIECE_BYTES = 32 * 1024;
+const METADATA_CACHE_BYTES = 4 * 1024 * 1024;
+/** Groups whose inode table's place is remembered. */
+const MAX_REMEMBERED_GROUPS = 4096;
+/** Diagnostics told of one filesystem; what is damaged everywhere need not be said forever. */
+const MAX_DIAGNOSTICS = 200;
+
+/** An ext filesystem below the level of files: blocks, groups, inodes. */
+export class ExtVolume {
+  readonly device: BlockDevice;
+  readonly geometry: Geometry;
+  /** The blocks that a file may own: behind the superblock, before the end. */
+  readonly dataBlocks: BlockRange;
+  readonly #context: OpenContext;
+  readonly #metadata: BlockDevice;
+  readonly #inodeTables: LRUCache<number, number> = new LRUCache({ max: MAX_REMEMBERED_GROUPS });
+  readonly #told = new Set<string>();
+
+  constructor(device: BlockDevice, geometry: Geometry, context: OpenContext) {
+    this.device = device;
+    this.geometry = geometry;
+    this.dataBlocks = { first: geometry.firstDataBlock + 1, end: geometry.blockCount };
+    this.#context = context;
+    this.#metadata = new CachedDevice(device, { blockBytes: METADATA_PIECE_BYTES, limitBytes: METADATA_CACHE_BYTES });
+  }
+
+  /** Says what is odd but readable, each thing once. */
+  report(structure: string, offset: number | undefined, message: string): void {
+    const diagnostic: Diagnostic = { layer: 'ext', structure, offset, message };
+    const key = `${structure}\n${offset}\n${message}`;
+    if (this.#told.has(key) || this.#told.size >= MAX_DIAGNOSTICS) return;
+    this.#told.add(key);
+    this.#context.report(diagnostic);
+  }
+
+  blockOffset(block: number): number {
+    return block * this.geometry.blockSize;
+  }
+
+  hasDataBlocks(block: number, count: number): boolean {
+    return block >= this.dataBlocks.first && block + count <= this.dataBlocks.end;
+  }
+
+  /** A block of metadata, through the cache; `structure` names it in errors. The block number has been checked. */
+  async readMetadata(block: number, structure: string, options?: ReadOptions): Promise<Uint8Array> {
+    return this.#read(structure, this.blockOffset(block), this.geometry.blockSize, options);
+  }
+
+  /** Bulk bytes (directory blocks) straight from the device into new memory. */
+  async readBlocks(block: number, count: number, structure: string, options?: ReadOptions): Promise<Uint8Array> {
+    const offset = this.blockOffset(block);
+    const length = count * this.geometry.blockSize;
+    this.#requirePresent(structure, offset, length);
+    return readBytes(this.device, offset, length, options);
+  }
+
+  /** The inode with that number; one that was never used is NOT_FOUND. */
+  async inode(id: number, options?: ReadOptions): Promise<Inode> {
+    const { inodeCount, inodesPerGroup, inodeSize } = this.geometry;
+    if (!Number.isInteger(id) || id < 1 || id > inodeCount) {
+      throw outOfRange({ layer: 'ext', structure: 'inode number', expected: `1 to ${inodeCount}`, found: id });
+    }
+    const group = divideDown(id - 1, inodesPerGroup);
+    const table = this.#inodeTables.get(group) ?? (await this.#locateInodeTable(group, options));
+    const offset = this.blockOffset(table) + ((id - 1) % inodesPerGroup) * inodeSize;
+    const inode = parseInode(await this.#read(`inode ${id}`, offset, inodeSize, options), id, offset, this.geometry);
+    if (inode === undefined) {
+      throw notFound({
+        layer: 'ext',
+        structure: `inode ${id}`,
+        offset,
+        expected: 'an inode in use',
+        found: 'a free one',
+      });
+    }
+    if (inode.hasBadExtraSize) {
+      this.report(`inode ${id}`, offset, 'i_extra_isize does not fit the inode: its fields past byte 128 are ignored');
+    }
+    return inode;
+  }
+
+  async #locateInodeTable(group: number, options?: ReadOptions): Promise<number> {
+    const { geometry } = this;
+    const structure = `group descriptor ${group}`;
+    const offset = descriptorOffset(geometry, group);
+    const bytes = await this.#read(structure, offset, geometry.descriptorSize, options);
+    const low = GROUP_DESCRIPTOR.parse(bytes, 0, offset).inodeTableLow;
+    const isWide = geometry.descriptorSize >= GROUP_DESCRIPTOR_HIGH.size;
+    const high = isWide ? GROUP_DESCRIPTOR_HIGH.parse(bytes, 0, offset).inodeTableHigh : 0;
+    const table = joinHalves(high, low);
+    const blocks = Math.ceil((geometry.inodesPerGroup * geometry.inodeSize) / geometry.blockSize);
+    if (!this.hasDataBlocks(table, blocks)) {
+      const { first, end } = this.dataBlocks;
+      throw corrupt({
+        layer: 'ext',
+        structure: `${structure} inodeTable`,
+        offset: offset + GROUP_DESCRIPTOR.fields.inodeTableLow.offset,
+        expected: `${blocks} blocks inside ${first} to ${end - 1}`,
+        found: table,
+      });
+    }
+    this.#inodeTables.set(group, table);
+    return table;
+  }
+
+  async #read(structure: string, offset: number, length: number, options?: ReadOptions): Promise<Uint8Array> {
+    this.#requirePresent(structure, offset, length);
+    const bytes = new Uint8Array(length);
+    await this.#metadata.readInto(bytes, offset, options);
+    return bytes;
+  }
+
+  /** The filesystem may be larger than what is there of it: a truncated image. */
+  #requirePresent(structure: string, offset: number, length: number): void {
+    if (offset + length <= this.device.size) return;
+    throw ioError({
+      layer: 'ext',
+      structure,
+      offset,
+      expected: `a device of at least ${offset + length} bytes`,
+      found: `${this.device.size} bytes: the image is truncated`,
+    });
+  }
+}
