@@ -1,7 +1,12 @@
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { copyFileSync, readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
+import { projectRoot } from '../helpers/fixtures.ts';
 import { type TerminalOptions, TestTerminal } from '../helpers/terminal.ts';
+import { temporaryFolder } from '../helpers/tools.ts';
 
 const program = fileURLToPath(new URL('../tui/fake-tui.js', import.meta.url));
 const DOWN = '\x1b[B';
@@ -9,6 +14,10 @@ const ENTER = '\r';
 
 function open(t: ExecutionContext, args: readonly string[], options?: TerminalOptions): TestTerminal {
   return new TestTerminal(t, program, args, options);
+}
+
+function hashOf(file: string): string {
+  return createHash('sha256').update(readFileSync(file)).digest('hex');
 }
 
 test('from the disk to the bytes of a file, and out again', async (t) => {
@@ -123,6 +132,42 @@ test('100,000 entries are opened and crossed', async (t) => {
   terminal.type('\x1b[5~');
   await terminal.see(/file-099999\.txt/);
   t.pass();
+});
+
+test('the command on a real image: browsed, and unchanged to the byte and the nanosecond', async (t) => {
+  const file = path.join(temporaryFolder(t), 'demo.qcow2');
+  copyFileSync(path.join(projectRoot, 'fixtures', 'demo', 'demo.qcow2'), file);
+  const before = { hash: hashOf(file), stat: statSync(file, { bigint: true }) };
+  const terminal = new TestTerminal(t, path.join(projectRoot, 'bin', 'sectorscope.js'), [file], {
+    columns: 100,
+    rows: 30,
+  });
+  await terminal.see(/p2 root .*ext4, 190 MiB/);
+  terminal.type('g');
+  terminal.type('p2:/etc/passwd');
+  terminal.type(ENTER);
+  await terminal.see(/uid 0, gid 0/);
+  terminal.type(ENTER);
+  await terminal.see(/72 6f 6f 74 3a 78 3a 30/);
+  terminal.type('3');
+  await terminal.see(/root:x:0:0:root/);
+  terminal.type('q');
+  t.is((await terminal.exited).exitCode, 0);
+  t.false(terminal.isAlternate);
+  t.true(terminal.isCursorShown);
+  const stat = statSync(file, { bigint: true });
+  t.is(hashOf(file), before.hash);
+  t.is(stat.mtimeNs, before.stat.mtimeNs);
+  t.is(stat.size, before.stat.size);
+  t.is(stat.ino, before.stat.ino);
+});
+
+test('a breakdown of the interface is told after the screen is restored', async (t) => {
+  const terminal = open(t, ['broken']);
+  t.not((await terminal.exited).exitCode, 0);
+  await terminal.see(/the image cannot be drawn/);
+  t.false(terminal.isAlternate);
+  t.true(terminal.isCursorShown);
 });
 
 test('without a terminal it says so and does not hang', (t) => {

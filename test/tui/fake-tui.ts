@@ -18,5 +18,14 @@ const trees: Readonly<Record<string, () => FakeTree>> = {
   hostile: () => Object.fromEntries(hostileNames.map((name) => [name, text('x')])),
 };
 
-const [tree = 'plain', locator, offset] = process.argv.slice(2);
-await runTui(fakeImage(trees[tree]!()).image, { locator, offset });
+const [name = 'plain', locator, offset] = process.argv.slice(2);
+const { image } = fakeImage((trees[name] ?? trees['plain']!)());
+if (name === 'broken') {
+  // A bug of ours while drawing: only what the interface does then can be tested.
+  Object.defineProperty(image.container, 'format', {
+    get: () => {
+      throw new Error('the image cannot be drawn');
+    },
+  });
+}
+await runTui(image, { locator, offset });

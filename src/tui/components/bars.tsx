@@ -2,7 +2,7 @@ import { Text } from 'ink';
 import { type ReactNode, useContext } from 'react';
 import { escapeText } from '../../core/index.ts';
 import { hintsFor } from '../keymap.ts';
-import { imageOf, keyContext, layoutIn } from '../state/selectors.ts';
+import { imageOf, keyContext, layoutIn, scrollLimit } from '../state/selectors.ts';
 import type { Prompt, Tab, TuiState } from '../state/state.ts';
 import { displayWidth, padTo, truncate } from '../text/fit.ts';
 import { statusParts } from '../text/status.ts';
@@ -26,12 +26,14 @@ export function HeadingBar({ state }: { state: TuiState }): ReactNode {
   const { columns } = state.viewport;
   if (state.overlay !== undefined) {
     const title = state.overlay.kind === 'help' ? 'Keys' : `Diagnostics (${imageOf(state).diagnostics.length})`;
-    return <Text wrap="truncate">{theme.paint('barStrong', padTo(` Sectorscope: ${title}`, columns))}</Text>;
+    const mark = scrollMark(state);
+    const heading = padTo(` Sectorscope: ${title}`, columns - displayWidth(mark)) + mark;
+    return <Text wrap="truncate">{theme.paint('barStrong', heading)}</Text>;
   }
   const { treeWidth, viewWidth } = layoutIn(state);
   const tabs = TABS.map(([tab, title]) => (tab === state.tab ? `[${title}]` : ` ${title} `)).join('');
   const warnings = imageOf(state).diagnostics.length;
-  const right = warnings === 0 ? '' : `! ${warnings} `;
+  const right = `${scrollMark(state)}${warnings === 0 ? '' : `! ${warnings} `}`;
   const view = theme.paint(
     state.pane === 'view' ? 'barStrong' : 'barIdle',
     padTo(tabs, viewWidth - displayWidth(right)) + right,
@@ -42,6 +44,15 @@ export function HeadingBar({ state }: { state: TuiState }): ReactNode {
   const title = padTo(' Sectorscope', treeWidth - position.length) + position;
   const tree = theme.paint(state.pane === 'tree' ? 'barStrong' : 'barIdle', title);
   return <Text wrap="truncate">{`${tree}${theme.paint('divider', '│')}${view}`}</Text>;
+}
+
+/** How much of a page is above and below: without it nobody would look for what follows. */
+function scrollMark(state: TuiState): string {
+  if (state.tab === 'hex' && state.overlay === undefined) return '';
+  const limit = scrollLimit(state);
+  if (limit === 0) return '';
+  const page = state.overlay ?? (state.tab === 'details' ? state.details : state.text);
+  return [page.scroll > 0 ? `↑${page.scroll} ` : '', page.scroll < limit ? `↓${limit - page.scroll} ` : ''].join('');
 }
 
 export function StatusBar({ state }: { state: TuiState }): ReactNode {

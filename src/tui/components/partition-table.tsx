@@ -15,7 +15,7 @@ const COLUMN_CHOICES: readonly (readonly Column[])[] = [
   ['part', 'start', 'size', 'type'],
 ];
 const FLEXIBLE: readonly Column[] = ['type', 'name'];
-const MIN_FLEXIBLE = 8;
+const MIN_FLEXIBLE = 14;
 /** A border and two blanks for each column. */
 const COLUMN_OVERHEAD = 3;
 /** The first of the private characters that stand for a cell's text, and what fills the rest of its columns. */

@@ -9,6 +9,7 @@ import { ThemeContext } from './theme-context.ts';
 const MARKS = { leaf: ' ', closed: '▸', loading: '⋯', open: '▾' } as const;
 /** Names keep at least this many columns, however deep they are. */
 const MIN_NAME_COLUMNS = 12;
+const MIN_NOTE_COLUMNS = 4;
 const WIDE_TREE_COLUMNS = 40;
 
 export interface TreePaneProps {
@@ -45,9 +46,11 @@ export function treeLine(
   const indent = ' '.repeat(Math.min(row.depth * step, Math.max(0, width - MIN_NAME_COLUMNS - 2)));
   const head = `${indent}${MARKS[row.status]} `;
   const room = width - displayWidth(head);
-  const name = truncate(text, room);
+  // The note keeps its place as long as enough is left to tell the name.
+  const noteRoom = room - Math.min(displayWidth(text), MIN_NAME_COLUMNS) - 1;
+  const shownNote = noteRoom < MIN_NOTE_COLUMNS ? '' : truncate(note, noteRoom);
+  const name = truncate(text, shownNote === '' ? room : room - displayWidth(shownNote) - 1);
   const left = room - displayWidth(name);
-  const shownNote = note !== '' && left >= 5 ? truncate(note, left - 2) : '';
   const gap = ' '.repeat(Math.max(0, left - displayWidth(shownNote)));
   if (isSelected)
     return theme.paint(isFocused ? 'selected' : 'selectedIdle', padTo(head + name + gap + shownNote, width));

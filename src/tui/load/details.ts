@@ -41,6 +41,8 @@ export interface Details {
   readonly sections: readonly Section[];
   /** The partition table, for the disk and the table itself. */
   readonly table?: readonly TableRow[] | undefined;
+  /** For the status line: a file's size, and where it begins on the disk. */
+  readonly summary?: readonly string[] | undefined;
 }
 
 /** Extents shown; the rest are counted as far as the limit after it goes. */
@@ -126,8 +128,8 @@ function diskDetails({ image }: Extract<TreeItem, { kind: 'disk' }>): Details {
       : [['diagnostics', `${image.diagnostics.length}: press ! to read them`] as const]),
   ];
   const sections: Section[] = [{ title: 'Disk image', facts }];
-  if (container.properties.length > 0)
-    sections.push({ title: container.format, facts: container.properties.map(formatProperty) });
+  const known = container.properties.filter(({ value }) => value !== null && value !== disk.size);
+  if (known.length > 0) sections.push({ title: container.format, facts: known.map(formatProperty) });
   return {
     sections,
     ...(partitionTable === undefined ? {} : { table: tableRows(partitionTable, disk.size) }),
@@ -259,7 +261,22 @@ async function entryDetails(item: EntryItem, signal: AbortSignal): Promise<Detai
   const attributes = await guarded('Extended attributes', async () =>
     attributeSection(await node.attributes({ signal })),
   );
-  return { sections: [...sections, attributes].filter(({ facts }) => facts.length > 0) };
+  const summary = [formatSize(node.size), await beginning(node, base, sectorSize, signal)];
+  return { sections: [...sections, attributes].filter(({ facts }) => facts.length > 0), summary };
+}
+
+/** Where the first byte of a file or directory lies on the disk; empty when it lies nowhere. */
+async function beginning(node: FileNode, base: number, sectorSize: number, signal: AbortSignal): Promise<string> {
+  if ((node.kind !== 'file' && node.kind !== 'directory') || node.size === 0) return '';
+  try {
+    for await (const extent of node.extents({ start: 0, length: 1 }, { signal })) {
+      if (extent.kind === 'data') return `begins at disk ${formatPlace(base + extent.sourceOffset, sectorSize)}`;
+    }
+  } catch {
+    signal.throwIfAborted();
+    // The section on extents tells the error.
+  }
+  return '';
 }
 
 /** A part of a damaged node that cannot be read does not hide the parts that can. */

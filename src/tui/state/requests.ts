@@ -28,12 +28,16 @@ export function wantedRequests(state: TuiState): LoadRequest[] {
       showDeleted,
     });
   }
+  const pageRequest = (kind: 'details' | 'text'): void => {
+    const page = kind === 'details' ? state.details : state.text;
+    if (page.content !== undefined || page.problem !== undefined) return;
+    requests.push({ kind, key: `${kind} ${subject.id}`, subject: subject.id, item: subject.item });
+  };
   if (state.tab === 'hex') requests.push(...byteRequests(state));
   else {
-    const page = state.tab === 'details' ? state.details : state.text;
-    if (page.content === undefined && page.problem === undefined) {
-      requests.push({ kind: state.tab, key: `${state.tab} ${subject.id}`, subject: subject.id, item: subject.item });
-    }
+    // The status line below the text tells what the details know.
+    pageRequest('details');
+    if (state.tab === 'text') pageRequest('text');
   }
   const unknown = imageOf(state)
     .volumes.slice(0, MAX_CONTENT_PROBES)

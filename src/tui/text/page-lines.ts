@@ -10,7 +10,7 @@ import { formatError, formatOffset } from './format.ts';
 export type Span = readonly [role: Role, text: string];
 export type Line = readonly Span[];
 
-const MAX_LABEL_COLUMNS = 18;
+const MAX_LABEL_COLUMNS = 24;
 
 /** The last result for a content, so that scrolling does not wrap the same text again; one width is kept. */
 function remembered<Content extends object>(make: (content: Content, width: number) => readonly Line[]) {
@@ -31,7 +31,7 @@ export const detailLines: (details: Details, width: number) => readonly Line[] =
     if (lines.length > 0) lines.push([]);
     lines.push([['title', truncate(title, width)]]);
     const widest = Math.max(0, ...facts.map(([label]) => displayWidth(label)));
-    const column = Math.min(widest, MAX_LABEL_COLUMNS, Math.floor(width / 3));
+    const column = Math.min(widest, MAX_LABEL_COLUMNS, Math.floor(width * 0.4));
     for (const [label, value] of facts) {
       const role: Role = label === 'error' ? 'error' : label === 'warning' ? 'warning' : 'plain';
       const pieces = wrapWords(value, Math.max(8, width - column - 2));

@@ -10,7 +10,7 @@ export function statusParts(state: TuiState): string[] {
   const { container, disk } = imageOf(state);
   const { item } = state.subject;
   const image = `${container.format} ${formatSize(disk.size)}`;
-  const place = state.tab === 'hex' ? bytePlace(state) : itemPlace(item, disk.sectorSize);
+  const place = state.tab === 'hex' ? bytePlace(state) : itemPlace(state, disk.sectorSize);
   return [image, ...place, nameOf(item)].filter((part) => part !== '');
 }
 
@@ -38,12 +38,13 @@ function diskPlace(segment: Segment | undefined, cursor: number, sectorSize: num
   return `disk ${formatPlace(segment.diskStart + cursor - segment.start, sectorSize)}`;
 }
 
-/** Where a layer or range begins on the disk; a file's own extents are in its details. */
-function itemPlace(item: TreeItem, sectorSize: number): string[] {
+/** Where a layer, a range or a file begins on the disk, and its size. */
+function itemPlace({ subject: { item }, details }: TuiState, sectorSize: number): readonly string[] {
+  if (item.kind === 'entry') return details.content?.summary ?? [];
   const start = diskStartOf(item);
-  if (start === undefined || item.kind === 'entry') return [];
+  if (start === undefined) return [];
   const size = sizeOf(item);
-  return [`${formatOffset(start)} LBA ${Math.floor(start / sectorSize)}`, size === undefined ? '' : formatSize(size)];
+  return [formatPlace(start, sectorSize), size === undefined ? '' : formatSize(size)];
 }
 
 function sizeOf(item: TreeItem): number | undefined {
