@@ -97,7 +97,7 @@ test('a 20 GiB Debian-style qcow2: every list, hash and export agrees; nothing i
     const hashes = await sectorscopeJson<{ locator: string; hash: string }[]>(['hash', image, `${volume}:/`]);
     t.deepEqual(
       Object.fromEntries(hashes.map(({ locator, hash }) => [locator.slice(volume.length + 1), hash])),
-      expected,
+      Object.fromEntries(expected),
       volume,
     );
   }
@@ -123,7 +123,7 @@ test('a 20 GiB Debian-style qcow2: every list, hash and export agrees; nothing i
   t.true((await peakMemory(['hash', image, 'p2:/'])) < 300);
   const out = path.join(path.dirname(image), 'out.raw');
   t.true((await peakMemory(['export', image, out])) < 300);
-  await tool('cmp', [raw, out]);
+  await tool('qemu-img', ['compare', '-f', 'raw', '-F', 'raw', raw, out]);
   t.true(statSync(out).blocks * 512 < statSync(raw).blocks * 512 * 1.1 + MIB);
   t.deepEqual(facts(), before);
 });
