@@ -79,8 +79,12 @@ export interface Qcow2Header {
 
 /** Bytes of the first cluster, told by the first 72 bytes of the file. */
 export function firstClusterBytes(start: Uint8Array): number {
+  if (start.length < 8) throw invalid('version', 'a whole header', `${start.length} bytes`);
+  const view = viewOf(start);
+  const magic = view.getUint32(headerV2.fields.magic.offset);
+  if (magic !== QCOW2_MAGIC) throw invalid('magic', hex(QCOW2_MAGIC), hex(magic));
   // Before the other fields are parsed: version 1 has another layout.
-  const version = start.length < 8 ? 2 : viewOf(start).getUint32(headerV2.fields.version.offset);
+  const version = view.getUint32(headerV2.fields.version.offset);
   if (version !== 2 && version !== 3) {
     throw unsupported({ ...place('version'), expected: 'version 2 or 3', found: version });
   }

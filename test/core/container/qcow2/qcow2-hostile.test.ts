@@ -105,6 +105,14 @@ for (const [values, code] of fields) {
   });
 }
 
+test('an image that must be qcow2 and lacks the magic is CORRUPT', async (t) => {
+  const opening = openContainer(new MemoryDevice(withHeader({ magic: 0x514649fc })), fixtureContext(), 'qcow2');
+  const error = await t.throwsAsync(opening, { instanceOf: DiskError });
+  t.is(error?.code, 'CORRUPT');
+  t.is(error?.offset, 0);
+  t.is(error?.found, '0x514649fc');
+});
+
 test('a 64-bit header field above 2^53 is CORRUPT', async (t) => {
   for (const field of ['size', 'l1TableOffset', 'backingFileOffset'] as const) {
     const error = await refusal(t, withWord(headerV3.fields[field].offset, 0xffff_ffff_ffff_ffffn), 'CORRUPT');
