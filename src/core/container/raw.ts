@@ -8,11 +8,10 @@ export class RawContainer implements Container {
   readonly format = 'raw';
   readonly file: BlockDevice;
   readonly backing = undefined;
-  readonly properties: readonly Property[];
+  readonly properties: readonly Property[] = [];
 
   constructor(file: BlockDevice) {
     this.file = file;
-    this.properties = [{ key: 'virtualSize', value: file.size, unit: 'bytes' }];
   }
 
   get size(): number {

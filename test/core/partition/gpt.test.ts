@@ -55,7 +55,6 @@ test('the last LBA belongs to the partition, numbers are places in the array, re
   );
   t.deepEqual(table?.properties, [
     { key: 'diskGuid', value: DISK_GUID },
-    { key: 'sectorSize', value: 512, unit: 'bytes' },
     { key: 'headerUsed', value: 'primary' },
     { key: 'entriesUsed', value: 'primary' },
     { key: 'firstUsableSector', value: 34 },

@@ -173,7 +173,6 @@ function propertiesOf(
   const joined = (names: readonly string[]): string | null => (names.length === 0 ? null : names.join(', '));
   return [
     { key: 'version', value: header.version },
-    { key: 'virtualSize', value: header.virtualSize, unit: 'bytes' },
     { key: 'clusterSize', value: header.clusterSize, unit: 'bytes' },
     { key: 'compressionType', value: compressionType },
     { key: 'refcountBits', value: header.refcountBits },

@@ -45,7 +45,7 @@ async function open(device: BlockDevice, context: OpenContext): Promise<Partitio
   }
   reportPartitions('mbr', partitions, device.size, context);
   metadata.sort((left, right) => left.start - right.start);
-  return { scheme: 'mbr', sectorSize, partitions, metadata, properties: properties(record, sectorSize) };
+  return { scheme: 'mbr', sectorSize, partitions, metadata, properties: properties(record) };
 }
 
 /** Firmware and Linux go by the MBR here, other tools may not. */
@@ -55,11 +55,8 @@ async function reportLeftOverGpt(device: BlockDevice, sectorSize: number, contex
   context.report({ layer: 'mbr', structure: 'boot record', offset: sectorSize, message });
 }
 
-function properties(record: BootRecord, sectorSize: number): Property[] {
-  return [
-    { key: 'diskSignature', value: `0x${record.diskSignature.toString(16).padStart(8, '0')}` },
-    { key: 'sectorSize', value: sectorSize, unit: 'bytes' },
-  ];
+function properties(record: BootRecord): Property[] {
+  return [{ key: 'diskSignature', value: `0x${record.diskSignature.toString(16).padStart(8, '0')}` }];
 }
 
 function primaries(record: BootRecord, sectorSize: number): Partition[] {

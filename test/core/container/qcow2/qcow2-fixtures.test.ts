@@ -37,7 +37,6 @@ for (const name of readable) {
     const { data } = info['format-specific'];
     t.like(properties, {
       version: data.compat === '0.10' ? 2 : 3,
-      virtualSize: info['virtual-size'],
       clusterSize: info['cluster-size'],
       compressionType: data['compression-type'],
       refcountBits: data['refcount-bits'],
