@@ -128,6 +128,38 @@ test('a deleted file: its content while nothing else took the clusters, CORRUPT 
   t.is(error?.offset, volume.rootOffset + 2 * 32 + 26);
 });
 
+async function deletedAmongOthers() {
+  const expected = randomBytes(40 * 512 - 1, 8);
+  const volume = new FatBuilder({ bits: 16, clusters: 4200 });
+  // Every third cluster from 10 on is another file's.
+  const free = Array.from({ length: 60 }, (_, at) => 10 + at).filter((cluster) => cluster % 3 !== 0);
+  for (let cluster = 12; cluster < 70; cluster += 3) volume.chain([cluster]);
+  for (let at = 0; at < 40; at++)
+    volume.bytes.set(expected.subarray(at * 512, (at + 1) * 512), volume.clusterOffset(free[at]!));
+  volume.setRoot(deletedSlots([shortSlot('F', { cluster: 10, size: expected.length })]));
+  const { filesystem } = await opened(volume.bytes);
+  return { device: fileDevice(filesystem, await fileNamed(filesystem, '_')), expected };
+}
+deviceConformance('a deleted file among clusters that are in use', deletedAmongOthers);
+
+for (const make of [
+  deletedAmongOthers,
+  async () => {
+    const expected = randomBytes(SCATTERED.length * 512, 2);
+    const { filesystem } = await opened(volumeWithFile(16, SCATTERED, expected).bytes);
+    return { device: fileDevice(filesystem, await fileNamed(filesystem, 'F')), expected };
+  },
+]) {
+  test(`${make.name || 'a fragmented file'}: reads one after the other, backwards, give the right bytes`, async (t) => {
+    const { device, expected } = await make();
+    for (let offset = device.size - 300; offset >= 0; offset -= 300) {
+      const target = new Uint8Array(300);
+      await device.readInto(target, offset);
+      t.is(Buffer.compare(target, expected.subarray(offset, offset + 300)), 0, String(offset));
+    }
+  });
+}
+
 test('a file beyond the end of a truncated image: what is there, then OUT_OF_RANGE with the place', async (t) => {
   const volume = volumeWithFile(12, [198, 199, 200], randomBytes(1536, 4));
   const cut = volume.bytes.subarray(0, volume.clusterOffset(199) + 100);
