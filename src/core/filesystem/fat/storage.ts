@@ -107,11 +107,16 @@ function* insideDevice(extent: Extent, device: BlockDevice): Generator<Extent, v
     return;
   }
   if (held > 0) yield { ...extent, length: held };
-  throw outOfRange({
+  throw endOfDevice(Math.max(extent.sourceOffset, device.size), device.size);
+}
+
+/** For what the FAT places beyond the end of a truncated image. */
+export function endOfDevice(offset: number, size: number): DiskError {
+  return outOfRange({
     layer: 'fat',
     structure: 'cluster',
-    offset: Math.max(extent.sourceOffset, device.size),
-    expected: `a place inside the ${device.size} bytes of the device`,
+    offset,
+    expected: `a place inside the ${size} bytes of the device`,
     found: 'the end of the device',
   });
 }

@@ -2,6 +2,7 @@ import test from 'ava';
 import { bootSector } from '../../../../src/core/filesystem/fat/boot-sector.ts';
 import { bootSector32 } from '../../../../src/core/filesystem/fat/boot-sector-32.ts';
 import { fatFormat } from '../../../../src/core/filesystem/fat/fat-format.ts';
+import { fsInfo } from '../../../../src/core/filesystem/fat/fs-info.ts';
 import { looksLikeFat, parseGeometry } from '../../../../src/core/filesystem/fat/geometry.ts';
 import { DiskError, MemoryDevice } from '../../../../src/core/index.ts';
 import { FatBuilder } from './fat-builder.ts';
@@ -165,4 +166,31 @@ test("Linux's dirty bit in the boot sector counts as well", async (t) => {
   volume.bytes[0x41] = 1;
   const { messages } = await opened(volume.bytes);
   t.deepEqual(messages(), ['the volume was not cleanly unmounted']);
+});
+
+/** What is said of a FAT32 whose FSInfo has that changed, and the free clusters it is then said to tell. */
+async function withHints(changes: Partial<ReturnType<typeof fsInfo.parse>>, fsInfoSector = 1) {
+  const volume = new FatBuilder({ bits: 32, clusters: 66000 });
+  fsInfo.write(volume.bytes, changes, 512);
+  bootSector32.write(volume.bytes, { fsInfoSector });
+  const { filesystem, messages } = await opened(volume.bytes);
+  const told = filesystem.properties.find(({ key }) => key === 'fsInfoFreeClusters')?.value;
+  requireCounted(filesystem.usage.free);
+  return { told, messages: messages().join() };
+}
+
+/** The free space is counted, whatever FSInfo tells: all but the root's cluster. */
+function requireCounted(free: number | undefined): void {
+  if (free !== 65999 * 512) throw new Error(`${free} bytes free`);
+}
+
+test('FSInfo is a hint: right, unknown, wrong, absurd, unsigned, misplaced and absent', async (t) => {
+  t.deepEqual(await withHints({ freeCount: 65999 }), { told: 65999, messages: '' });
+  t.deepEqual(await withHints({}), { told: null, messages: '' });
+  t.regex((await withHints({ freeCount: 7 })).messages, /tells 7 free clusters, the FAT has 65999/);
+  t.like(await withHints({ freeCount: 66001 }), { told: null, messages: 'FSInfo tells 66001 free clusters of 66000' });
+  t.like(await withHints({ leadSignature: 1 }), { told: undefined });
+  t.regex((await withHints({ trailSignature: 1 })).messages, /lacks its signatures/);
+  t.regex((await withHints({}, 8)).messages, /fsInfoSector at offset 0x30: expected a reserved sector, found 8/);
+  t.deepEqual(await withHints({}, 0xffff), { told: undefined, messages: '' });
 });

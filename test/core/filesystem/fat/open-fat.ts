@@ -1,6 +1,6 @@
 import type { FatFileSystem } from '../../../../src/core/filesystem/fat/fat-file-system.ts';
 import { openFat } from '../../../../src/core/filesystem/fat/fat-format.ts';
-import type { BlockDevice, Directory, DirectoryEntry, RegularFile } from '../../../../src/core/index.ts';
+import type { BlockDevice, Directory, DirectoryEntry, Extent, RegularFile } from '../../../../src/core/index.ts';
 import { MemoryDevice } from '../../../../src/core/index.ts';
 import { testContext } from '../../../helpers/context.ts';
 
@@ -33,4 +33,15 @@ export async function nodeNamed(filesystem: FatFileSystem, name: string): Promis
   const entry = (await rootEntries(filesystem, true)).find((found) => found.name === name);
   if (entry === undefined) throw new Error(`no ${name}`);
   return filesystem.node(entry.nodeId);
+}
+
+/** Start, length and place in the device of every extent. */
+export async function extentsOf(node: {
+  size: number;
+  extents(range: { start: number; length: number }): AsyncIterable<Extent>;
+}) {
+  const extents: [number, number, number][] = [];
+  for await (const extent of node.extents({ start: 0, length: node.size }))
+    extents.push([extent.start, extent.length, extent.kind === 'data' ? extent.sourceOffset : -1]);
+  return extents;
 }
