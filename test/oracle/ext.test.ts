@@ -5,7 +5,7 @@ import test, { type ExecutionContext } from 'ava';
 import { FileDevice, type FileSystem, fileDevice, readBytes, resolvePath } from '../../src/core/index.ts';
 import { seededRandom } from '../conformance/device-conformance.ts';
 import { hasTools, temporaryFolder, tool } from '../helpers/tools.ts';
-import { buildTree } from './ext/build-tree.ts';
+import { buildTree, HUGE_VALUE_BYTES } from './ext/build-tree.ts';
 import { debugfsFacts } from './ext/debugfs-facts.ts';
 import { kernelFacts } from './ext/kernel-facts.ts';
 import { type NodeFacts, unhashedFiles, withHashesOf } from './ext/node-facts.ts';
@@ -113,6 +113,8 @@ for (const variant of variants) {
       const kernel = kernelFacts(point, HASH_LIMIT);
       t.true(kernel.length > (variant.entryCount ?? 20_000) * 0.6);
       compare(t, (await ourFacts(filesystem, HASH_LIMIT)).map(withoutAcl), kernel, ['allocated']);
+      const huge = kernel.find((facts) => facts.path === '/attributes/huge')?.attributes['user.huge'];
+      t.is(huge?.length, variant.options.join().includes('ea_inode') ? HUGE_VALUE_BYTES * 2 : undefined);
       compareAllocated(t, filesystem, await ourFacts(filesystem, 0), kernel);
       for (const name of ['sparse-5g', 'sparse-far']) await compareSamples(t, filesystem, point, `/contents/${name}`);
     } finally {
