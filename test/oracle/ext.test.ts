@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readSync, truncateSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { FileDevice, type FileSystem, fileDevice, readBytes, resolvePath } from '../../src/core/index.ts';
 import { seededRandom } from '../conformance/device-conformance.ts';
-import { hasTools, temporaryFolder, tool } from '../helpers/tools.ts';
+import { hasTools, temporaryFolder, tool, toolText } from '../helpers/tools.ts';
 import { buildTree, HUGE_VALUE_BYTES } from './ext/build-tree.ts';
 import { debugfsFacts } from './ext/debugfs-facts.ts';
 import { kernelFacts } from './ext/kernel-facts.ts';
@@ -143,6 +143,40 @@ for (const variant of variants) {
     compare(t, withHashesOf(await ourFacts(await openExt(device), HASH_LIMIT), theirs), theirs, []);
   });
 }
+
+/** Layouts that the kernel here may not mount, or that change only where things lie. */
+const layouts: readonly (readonly string[])[] = [
+  ['-t', 'ext2', '-r', '0'],
+  ['-t', 'ext2', '-o', 'hurd'],
+  ['-t', 'ext4', '-O', 'sparse_super2,^resize_inode', '-E', 'num_backup_sb=2'],
+  ['-t', 'ext4', '-b', '1024', '-O', 'bigalloc', '-C', '4096'],
+  ['-t', 'ext4', '-b', '1024', '-O', 'bigalloc,meta_bg,^resize_inode'],
+  ['-t', 'ext4', '-b', '1024', '-g', '256', '-O', 'meta_bg,^resize_inode,^flex_bg'],
+  ['-t', 'ext4', '-O', 'quota,project,verity,encrypt,orphan_file,stable_inodes,large_dir,mmp,casefold'],
+  ['-t', 'ext4', '-O', '^has_journal,^extents,^64bit'],
+  ['-t', 'ext4', '-b', '8192', '-O', 'inline_data'],
+  ['-t', 'ext4', '-b', '65536'],
+];
+
+test.serial('debugfs and blkid read the same: other layouts', async (t) => {
+  if (!hasTools(t, 'mke2fs', 'debugfs', 'blkid')) return;
+  const folder = temporaryFolder(t);
+  const tree = path.join(folder, 'tree');
+  mkdirSync(tree);
+  await buildTree(tree, { entryCount: 300, blockSize: 1024, farOffset: 1024 ** 3, privileged: false });
+  rmSync(path.join(tree, 'contents/sparse-5g'));
+  for (const [index, layout] of layouts.entries()) {
+    const image = path.join(folder, `${index}.img`);
+    writeFileSync(image, '');
+    truncateSync(image, 64 * MIB);
+    await tool('mke2fs', ['-q', '-F', '-N', '2048', ...layout, '-d', tree, image]);
+    await using device = await FileDevice.open(image);
+    const filesystem = await openExt(device);
+    t.is<string, string>(filesystem.type, (await toolText('blkid', ['-p', '-s', 'TYPE', '-o', 'value', image])).trim());
+    const theirs = await debugfsFacts(image, HASH_LIMIT);
+    compare(t, withHashesOf(await ourFacts(filesystem, HASH_LIMIT), theirs), theirs, []);
+  }
+});
 
 function withoutAcl(facts: NodeFacts): NodeFacts {
   const entries = Object.entries(facts.attributes).filter(([name]) => !name.startsWith('system.posix_acl'));
