@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readSync, truncateSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { FileDevice, type FileSystem, fileDevice, readBytes, resolvePath } from '../../src/core/index.ts';
 import { seededRandom } from '../conformance/device-conformance.ts';
-import { hasTools, temporaryFolder, tool } from '../helpers/tools.ts';
-import { buildTree } from './ext/build-tree.ts';
+import { hasTools, temporaryFolder, tool, toolText } from '../helpers/tools.ts';
+import { buildTree, HUGE_VALUE_BYTES } from './ext/build-tree.ts';
 import { debugfsFacts } from './ext/debugfs-facts.ts';
 import { kernelFacts } from './ext/kernel-facts.ts';
 import { type NodeFacts, unhashedFiles, withHashesOf } from './ext/node-facts.ts';
@@ -112,8 +112,12 @@ for (const variant of variants) {
       t.is(filesystem.type, variant.options.includes('bigalloc') ? 'ext4' : variant.type);
       const kernel = kernelFacts(point, HASH_LIMIT);
       t.true(kernel.length > (variant.entryCount ?? 20_000) * 0.6);
-      compare(t, (await ourFacts(filesystem, HASH_LIMIT)).map(withoutAcl), kernel, ['allocated']);
-      compareAllocated(t, filesystem, await ourFacts(filesystem, 0), kernel);
+      const ours = await ourFacts(filesystem, HASH_LIMIT);
+      compare(t, ours.map(withoutAcl), kernel, ['allocated']);
+      const huge = kernel.find((facts) => facts.path === '/attributes/huge')?.attributes['user.huge'];
+      t.is(huge?.length, variant.options.join().includes('ea_inode') ? HUGE_VALUE_BYTES * 2 : undefined);
+      compareAllocated(t, ours, kernel);
+      if (variant.type === 'ext4') await checkUnwritten(t, filesystem);
       for (const name of ['sparse-5g', 'sparse-far']) await compareSamples(t, filesystem, point, `/contents/${name}`);
     } finally {
       unmount(point);
@@ -139,6 +143,40 @@ for (const variant of variants) {
     compare(t, withHashesOf(await ourFacts(await openExt(device), HASH_LIMIT), theirs), theirs, []);
   });
 }
+
+/** Layouts that the kernel here may not mount, or that change only where things lie. */
+const layouts: readonly (readonly string[])[] = [
+  ['-t', 'ext2', '-r', '0'],
+  ['-t', 'ext2', '-o', 'hurd'],
+  ['-t', 'ext4', '-O', 'sparse_super2,^resize_inode', '-E', 'num_backup_sb=2'],
+  ['-t', 'ext4', '-b', '1024', '-O', 'bigalloc', '-C', '4096'],
+  ['-t', 'ext4', '-b', '1024', '-O', 'bigalloc,meta_bg,^resize_inode'],
+  ['-t', 'ext4', '-b', '1024', '-g', '256', '-O', 'meta_bg,^resize_inode,^flex_bg'],
+  ['-t', 'ext4', '-O', 'quota,project,verity,encrypt,orphan_file,stable_inodes,large_dir,mmp,casefold'],
+  ['-t', 'ext4', '-O', '^has_journal,^extents,^64bit'],
+  ['-t', 'ext4', '-b', '8192', '-O', 'inline_data'],
+  ['-t', 'ext4', '-b', '65536'],
+];
+
+test.serial('debugfs and blkid read the same: other layouts', async (t) => {
+  if (!hasTools(t, 'mke2fs', 'debugfs', 'blkid')) return;
+  const folder = temporaryFolder(t);
+  const tree = path.join(folder, 'tree');
+  mkdirSync(tree);
+  await buildTree(tree, { entryCount: 300, blockSize: 1024, farOffset: 1024 ** 3, privileged: false });
+  rmSync(path.join(tree, 'contents/sparse-5g'));
+  for (const [index, layout] of layouts.entries()) {
+    const image = path.join(folder, `${index}.img`);
+    writeFileSync(image, '');
+    truncateSync(image, 64 * MIB);
+    await tool('mke2fs', ['-q', '-F', '-N', '2048', ...layout, '-d', tree, image]);
+    await using device = await FileDevice.open(image);
+    const filesystem = await openExt(device);
+    t.is<string, string>(filesystem.type, (await toolText('blkid', ['-p', '-s', 'TYPE', '-o', 'value', image])).trim());
+    const theirs = await debugfsFacts(image, HASH_LIMIT);
+    compare(t, withHashesOf(await ourFacts(filesystem, HASH_LIMIT), theirs), theirs, []);
+  }
+});
 
 function withoutAcl(facts: NodeFacts): NodeFacts {
   const entries = Object.entries(facts.attributes).filter(([name]) => !name.startsWith('system.posix_acl'));
@@ -173,19 +211,29 @@ function sorted(record: Record<string, unknown>): [string, unknown][] {
 }
 
 /** st_blocks equals i_blocks but for inline data, which the kernel adds up to whole sectors. */
-function compareAllocated(
-  t: ExecutionContext,
-  filesystem: FileSystem,
-  ours: readonly NodeFacts[],
-  kernel: readonly NodeFacts[],
-): void {
-  t.is(filesystem.blockSize % 1024, 0);
+function compareAllocated(t: ExecutionContext, ours: readonly NodeFacts[], kernel: readonly NodeFacts[]): void {
   const expected = new Map(kernel.map((facts) => [facts.path, facts.allocated]));
   const wrong = ours.filter(({ path: name, allocated, size }) => {
     const told = expected.get(name);
     return told !== allocated && told !== allocated + Math.ceil(size / 512) * 512;
   });
   t.deepEqual(wrong, []);
+}
+
+/** What was allocated and never written is explicitly zero, what a hole leaves out is not. */
+async function checkUnwritten(t: ExecutionContext, filesystem: FileSystem): Promise<void> {
+  for (const [name, explicit] of [
+    ['unwritten', true],
+    ['only-a-hole', false],
+  ] as const) {
+    const { node } = await resolvePath(filesystem, `/contents/${name}`);
+    if (node.kind !== 'file') return t.fail();
+    const kinds = new Set<string>();
+    for await (const extent of node.extents({ start: 0, length: node.size })) {
+      kinds.add(extent.kind === 'zero' ? `zero ${extent.explicit}` : extent.kind);
+    }
+    t.deepEqual([...kinds], [`zero ${explicit}`]);
+  }
 }
 
 /** Reads a file too large to hash at the edges of all its extents and at random places, here and through the kernel. */

@@ -17,6 +17,9 @@ import {
 import { createServer } from 'node:net';
 import path from 'node:path';
 
+/** An attribute value larger than any block used here. */
+export const HUGE_VALUE_BYTES = 20_000;
+
 export interface TreeOptions {
   /** Entries of the large directory. */
   readonly entryCount: number;
@@ -183,6 +186,11 @@ function attributes(folder: string, blockSize: number): void {
     setAttribute(file, 'trusted.t', Buffer.from([0, 1, 2, 255]));
     setAttribute(file, 'security.s', Buffer.from('label'));
   }
+  // Only with ea_inode is there room for it.
+  const huge = path.join(folder, 'huge');
+  writeFileSync(huge, '');
+  const value = Buffer.from(pattern(HUGE_VALUE_BYTES, 1)).toString('hex');
+  spawnSync('setfattr', ['-n', 'user.huge', '-v', `0x${value}`, huge]);
   setAttribute(folder, 'user.on-a-directory', Buffer.from('d'));
   const acl = path.join(folder, 'acl');
   writeFileSync(acl, '');

@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import { type BigIntStats, closeSync, lstatSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
 import { byPath, momentText, type NodeFacts } from './node-facts.ts';
 
-const CHUNK_BYTES = 1024 * 1024;
+/** One for all files: clearing it for each would take longer than reading them. */
+const chunk = Buffer.alloc(1024 * 1024);
 const NANO = 1_000_000_000n;
 
 /** What the kernel says of everything below a mount point. ACLs are left out: the kernel shows them in another form than the disk's. */
@@ -76,7 +77,6 @@ function deviceText(rdev: bigint): string {
 function hashFile(place: Buffer): string {
   const hash = createHash('sha256');
   const descriptor = openSync(place, 'r');
-  const chunk = Buffer.alloc(CHUNK_BYTES);
   for (let count = readSync(descriptor, chunk); count > 0; count = readSync(descriptor, chunk)) {
     hash.update(chunk.subarray(0, count));
   }
