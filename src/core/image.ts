@@ -167,14 +167,14 @@ interface ImageParts {
 export async function openImage(imagePath: string, options: OpenOptions = {}): Promise<Image> {
   await using stack = new AsyncDisposableStack();
   const file = stack.use(await FileDevice.open(imagePath, fileOptions(options)));
-  return openStack(file, imagePath, options, stack);
+  return await openStack(file, imagePath, options, stack);
 }
 
 /** The same over a device that is open already, which becomes the image's own: it is closed with it. */
 export async function openImageOn(file: FileDevice, options: OpenOptions = {}): Promise<Image> {
   await using stack = new AsyncDisposableStack();
   stack.use(file);
-  return openStack(file, file.path, options, stack);
+  return await openStack(file, file.path, options, stack);
 }
 
 function fileOptions(options: OpenOptions): { sectorSize: number } {
