@@ -2,6 +2,7 @@
 // Starts Sectorscope on a Node.js that can run it: this one, or the one pinned in package.json and installed beside us.
 // Must stay parsable by old versions of Node.js: no syntax newer than ES2018 before the check.
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
@@ -17,8 +18,13 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'];
 const [major, minor] = process.versions.node.split('.').map(Number);
 const isNewEnough = major >= 26 || (major === 24 && minor >= 12) || (major === 22 && minor >= 20);
 
-if (isNewEnough) {
-  await import('../dist/src/main.js');
+const program = new URL('../dist/src/main.js', import.meta.url);
+
+if (!existsSync(program)) {
+  process.stderr.write('sectorscope is not built yet: run "npm ci" (or "npm run build") in the project.\n');
+  process.exitCode = 1;
+} else if (isNewEnough) {
+  await import(program.href);
 } else {
   const executable = pinnedNode();
   if (executable === undefined) {

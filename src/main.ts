@@ -1,6 +1,15 @@
 /** The `sectorscope` command. The terminal interface is loaded only when it is wanted: Ink costs start-up time. */
+import { EXIT } from './cli/exit-codes.ts';
+import { errorLine } from './cli/output.ts';
 import { runCli } from './cli/run.ts';
 
+// The last resort for a bug of ours: one line, never a raw stack trace over somebody's terminal.
+process.on('uncaughtException', (error) => {
+  process.stderr.write(`sectorscope: internal error: ${errorLine(error)}\n`);
+  if (process.env['SECTORSCOPE_DEBUG'] !== undefined) process.stderr.write(`${error.stack}\n`);
+  process.exit(EXIT.internal);
+});
+
 process.exitCode = await runCli(process.argv.slice(2), {
-  browse: async (image, options) => (await import('./tui/run.tsx')).runTui(image, options),
+  browse: async (image) => (await import('./tui/run.tsx')).runTui(image, {}),
 });

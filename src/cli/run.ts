@@ -1,9 +1,124 @@
-import type { Image } from '../core/index.ts';
+import { Command, CommanderError } from 'commander';
+import { type Image, ioError } from '../core/index.ts';
+import { registerBrowse } from './commands/browse.ts';
+import { registerCat } from './commands/cat.ts';
+import { registerExport } from './commands/export.ts';
+import { registerExtract } from './commands/extract.ts';
+import { registerHash } from './commands/hash.ts';
+import { registerHex } from './commands/hex.ts';
+import { registerInfo } from './commands/info.ts';
+import { registerLs } from './commands/ls.ts';
+import { registerMap } from './commands/map.ts';
+import { registerParts } from './commands/parts.ts';
+import { EXIT, EXIT_CODES_HELP, exitCodeOf } from './exit-codes.ts';
+import type { Host } from './image-command.ts';
+import { errorJson, errorLine, Output } from './output.ts';
+import { packageVersion } from './package-file.ts';
+import { ProgressLine } from './progress-line.ts';
+import type { Session } from './session.ts';
 
+/** What the command line can start that is not its own. */
 export interface Faces {
-  readonly browse: (image: Image, options: Record<string, never>) => Promise<void>;
+  browse(image: Image): Promise<void>;
 }
 
-export async function runCli(_argv: readonly string[], _faces: Faces): Promise<number> {
-  return 0;
+const LOCATOR_HELP = `A LOCATOR is a place inside the image:
+  p2:/etc/passwd   a file in partition 2        p2:   the root of its filesystem
+  p2               the bytes of partition 2     :/a   a filesystem without a partition table
+  /a.txt           in the only filesystem there is; without a LOCATOR, the whole disk
+IMAGE may be - for standard input. Numbers: 4096, 0x1000, 2048s (sectors), 4KiB, 1MiB.`;
+
+/** Runs one command line; returns the exit code. */
+export async function runCli(argv: readonly string[], faces: Faces): Promise<number> {
+  const program = new Command('sectorscope');
+  const host = new CommandHost(program);
+  program
+    .description('Inspect disk images: browse, list, extract, hash and hex-view, read-only.')
+    .version(packageVersion())
+    .exitOverride()
+    // Options before a command are the program's, those after it the command's own: both have --json.
+    .enablePositionalOptions()
+    .showSuggestionAfterError()
+    .helpCommand(false)
+    .addHelpText('after', `\n${LOCATOR_HELP}\n\n${EXIT_CODES_HELP}`);
+  registerBrowse(host, faces);
+  for (const register of [registerInfo, registerParts, registerLs, registerCat, registerExtract]) register(host);
+  for (const register of [registerHex, registerHash, registerExport, registerMap]) register(host);
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return host.exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    throw error;
+  }
+}
+
+class CommandHost implements Host {
+  readonly program: Command;
+  exitCode: number = EXIT.ok;
+
+  constructor(program: Command) {
+    this.program = program;
+  }
+
+  async run(options: { readonly json?: boolean }, action: (session: Session) => Promise<void>): Promise<void> {
+    const controller = new AbortController();
+    const interrupt = (): void => controller.abort();
+    const output = new Output(process.stdout);
+    // A reader that has enough (`| head`) is no failure: stop, and say nothing.
+    let isReaderGone = false;
+    const onOutputError = (error: NodeJS.ErrnoException): void => {
+      isReaderGone = error.code === 'EPIPE';
+      controller.abort(
+        isReaderGone
+          ? undefined
+          : ioError({
+              layer: 'output',
+              structure: 'standard output',
+              found: error.code ?? error.message,
+              cause: error,
+            }),
+      );
+    };
+    process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
+    const releaseSignals = (): void => {
+      process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+    };
+    process.stdout.on('error', onOutputError);
+    try {
+      await action({ ...this.#session(output, controller.signal), releaseSignals });
+      await output.end();
+    } catch (error) {
+      if (!isReaderGone) this.#fail(error, controller.signal, options.json === true);
+    } finally {
+      releaseSignals();
+    }
+  }
+
+  #session(output: Output, signal: AbortSignal): Omit<Session, 'releaseSignals'> {
+    const note = (message: string): void => {
+      process.stderr.write(`sectorscope: ${message}\n`);
+    };
+    return {
+      output,
+      signal,
+      note,
+      leaveOut: (message) => {
+        this.exitCode = EXIT.incomplete;
+        note(message);
+      },
+      progress: (label) => new ProgressLine(label, process.stderr),
+    };
+  }
+
+  #fail(error: unknown, signal: AbortSignal, json: boolean): void {
+    const isAbort = (error as Error | undefined)?.name === 'AbortError';
+    const cause = isAbort && (signal.reason as Error | undefined)?.name !== 'AbortError' ? signal.reason : error;
+    this.exitCode = exitCodeOf(cause);
+    const line = this.exitCode === EXIT.interrupted ? 'interrupted' : errorLine(cause);
+    process.stderr.write(json ? `${JSON.stringify({ error: errorJson(cause) })}\n` : `sectorscope: ${line}\n`);
+    if (this.exitCode === EXIT.internal && process.env['SECTORSCOPE_DEBUG'] !== undefined) {
+      process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+    }
+  }
 }

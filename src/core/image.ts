@@ -16,6 +16,9 @@ import { openPartitionTable } from './partition/formats.ts';
 import type { Partition, PartitionTable } from './partition/partition-table.ts';
 import { type ReferencePolicy, resolveReference } from './references.ts';
 
+/** Diagnostics that are kept; a hostile image could give cause for any number. */
+const MAX_DIAGNOSTICS = 1000;
+
 /** Backing chains deeper than this are refused; QEMU's own limit is 200. */
 const MAX_CHAIN_DEPTH = 200;
 
@@ -189,7 +192,10 @@ async function openStack(
 ): Promise<Image> {
   const diagnostics: Diagnostic[] = [];
   const report = (diagnostic: Diagnostic): void => {
-    diagnostics.push(diagnostic);
+    if (diagnostics.length < MAX_DIAGNOSTICS) diagnostics.push(diagnostic);
+    else if (diagnostics.length === MAX_DIAGNOSTICS) {
+      diagnostics.push({ layer: 'image', message: 'there is more that is odd than is listed here' });
+    }
   };
   const context = chainContext({ file, imagePath, options, stack, report, chain: [file.identity] });
   const container = stack.use(await openContainer(file, context, options.format));

@@ -7,9 +7,8 @@ export {
   type BackingLayer,
   type Container,
   type ContainerFormatName,
-  extentsOf,
   isContainer,
-  type LayeredExtent,
+  type LeafExtent,
   leafExtents,
 } from './container/container.ts';
 export {
@@ -21,13 +20,21 @@ export {
   type WritableBlockDevice,
 } from './device/block-device.ts';
 export { CachedDevice, type CacheOptions } from './device/cached-device.ts';
-export { type Extent, type ExtentSource, mergeExtents } from './device/extent.ts';
+export { type Extent, type ExtentSource, extentsOf, mergeExtents } from './device/extent.ts';
 export { ExtentDevice } from './device/extent-device.ts';
 export { FileDevice, type FileDeviceOptions } from './device/file-device.ts';
 export { MemoryDevice } from './device/memory-device.ts';
 export { OverlayDevice, type OverlayOptions } from './device/overlay-device.ts';
 export { RangeView } from './device/range-view.ts';
-export { DiskError, type DiskErrorCode, type DiskErrorDetails } from './errors.ts';
+export {
+  DiskError,
+  type DiskErrorCode,
+  type DiskErrorDetails,
+  ioError,
+  notFound,
+  outOfRange,
+  unsupported,
+} from './errors.ts';
 export type {
   Directory,
   DirectoryEntry,
@@ -45,12 +52,16 @@ export type {
   SymbolicLink,
   Timestamp,
 } from './filesystem/filesystem.ts';
+export { openFileSystem } from './filesystem/formats.ts';
 export { fileDevice, readFile } from './filesystem/read-file.ts';
 export { type ResolvedPath, type ResolveOptions, resolvePath } from './filesystem/resolve-path.ts';
 export { type WalkedEntry, type WalkOptions, walk } from './filesystem/walk.ts';
 export type { Diagnostic, Format, OpenContext, Property, Reference } from './format.ts';
 export { Image, type OpenOptions, openImage, openImageOn, type Target, Volume } from './image.ts';
 export { formatLocator, type Locator, parseLocator } from './locator.ts';
+export type { CopyOptions, Progress } from './output/copy-sparse.ts';
+export { type ExportOptions, exportDevice } from './output/export-device.ts';
+export { type ExtractOptions, type ExtractReport, extract } from './output/extract.ts';
 export {
   type LayoutRow,
   layoutRows,
@@ -59,4 +70,9 @@ export {
   type PartitionType,
   type TableRegion,
 } from './partition/partition-table.ts';
+export { formatBytes } from './print/bytes.ts';
+export { formatAddress, hexdumpLines } from './print/hexdump.ts';
+export { formatMode, kindLetter } from './print/mode.ts';
+export { propertyLabel, propertyText } from './print/property.ts';
+export { formatTimestamp } from './print/timestamp.ts';
 export type { ReferencePolicy } from './references.ts';

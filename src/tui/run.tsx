@@ -1,3 +1,48 @@
-import type { Image } from '../core/index.ts';
+import { render } from 'ink';
+import { DiskError, type Image } from '../core/index.ts';
+import { App } from './app.tsx';
+import type { StartOptions } from './state/initial-state.ts';
 
-export async function runTui(_image: Image, _options: Record<string, never>): Promise<void> {}
+export type TuiOptions = StartOptions;
+
+const FRAMES_PER_SECOND = 60;
+/** Any time will do: the timer is there to keep the process alive, not to fire. */
+const KEEP_ALIVE_MS = 60_000;
+
+/**
+ * Browses an open image full-screen until the user quits. The image stays open: whoever opened it closes it.
+ * Rejects with UNSUPPORTED when standard input or output is no terminal, and with the cause when the interface itself
+ * breaks; the terminal is as it was before by then.
+ */
+export async function runTui(image: Image, options: TuiOptions = {}): Promise<void> {
+  const { stdin, stdout } = process;
+  requireTerminal(stdin.isTTY === true, stdout.isTTY === true);
+  // Before the first frame: keys that were typed early would be echoed over it.
+  stdin.setRawMode(true);
+  const keepAlive = setInterval(() => undefined, KEEP_ALIVE_MS);
+  try {
+    const instance = render(<App image={image} start={options} environment={process.env} />, {
+      alternateScreen: true,
+      incrementalRendering: true,
+      maxFps: FRAMES_PER_SECOND,
+      // We know that there is a terminal; Ink would guess otherwise when CI is set.
+      interactive: true,
+      // Ctrl-C is in the table of keys.
+      exitOnCtrlC: false,
+    });
+    await instance.waitUntilExit();
+  } finally {
+    clearInterval(keepAlive);
+    stdin.setRawMode(false);
+  }
+}
+
+function requireTerminal(isInput: boolean, isOutput: boolean): void {
+  if (isInput && isOutput) return;
+  const missing = [isInput ? '' : 'standard input', isOutput ? '' : 'standard output'].filter((name) => name !== '');
+  throw new DiskError('UNSUPPORTED', {
+    layer: 'tui',
+    expected: 'a terminal on standard input and output',
+    found: `${missing.join(' and ')} not a terminal; use the commands instead (sectorscope --help)`,
+  });
+}

@@ -19,7 +19,7 @@ const MAX_OUTPUT_BYTES = 512 * 1024 * 1024;
 /** Runs a real tool and gives its standard output as bytes; a failing tool fails the test with what it said. */
 export async function tool(command: string, args: readonly string[], input?: string | Uint8Array): Promise<Buffer> {
   const running = run(command, [...args], { encoding: 'buffer', maxBuffer: MAX_OUTPUT_BYTES, env: ENVIRONMENT });
-  // A tool may end without reading its input.
+  // A tool that reads no input may be gone before it is given any.
   running.child.stdin?.on('error', () => undefined);
   running.child.stdin?.end(input ?? '');
   return (await running).stdout;

@@ -28,6 +28,16 @@ export function xor32(left: number, right: number): number {
   return (left ^ right) >>> 0;
 }
 
+/** A byte rotated right by one bit. */
+export function rotateRight8(byte: number): number {
+  return ((byte & 1) << 7) | (byte >>> 1);
+}
+
+/** A byte rotated left by one bit. */
+export function rotateLeft8(byte: number): number {
+  return ((byte << 1) & 0xff) | (byte >>> 7);
+}
+
 /** Whether bit `bit` of a 64-bit word is set. */
 export function hasBit64(word: bigint, bit: number): boolean {
   return ((word >> BigInt(bit)) & 1n) === 1n;

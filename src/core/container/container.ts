@@ -1,5 +1,5 @@
 import type { BlockDevice, ByteRange, ReadOptions } from '../device/block-device.ts';
-import { clipExtent, type Extent, type ExtentSource } from '../device/extent.ts';
+import { type Extent, type ExtentSource, extentsOf } from '../device/extent.ts';
 import type { Property } from '../format.ts';
 
 export type ContainerFormatName = 'raw' | 'qcow2';
@@ -11,7 +11,7 @@ export interface Container extends BlockDevice, ExtentSource {
   readonly file: BlockDevice;
   /** The next layer down of a chain, if any. */
   readonly backing: BackingLayer | undefined;
-  /** Facts for people and `--json`, in the order to print them. */
+  /** Facts for people and `--json` beyond what the interface says, in the order to print them. */
   readonly properties: readonly Property[];
 }
 
@@ -26,40 +26,35 @@ export function isContainer(device: BlockDevice): device is Container {
 }
 
 /** An extent with its place in the chain: depth 0 is the image that was opened. */
-export type LayeredExtent = Exclude<Extent, { kind: 'inherited' }> & {
-  readonly depth: number;
-  readonly layer: Container;
-};
+export type LeafExtent = Exclude<Extent, { kind: 'inherited' }> & { readonly depth: number };
 
-/** The extents of `range` with every inherited one followed down the chain to the layer that holds the bytes. */
+/**
+ * The extents of `range` followed down through files, partitions, caches and backing layers to the devices that hold
+ * the bytes: for an image on disk, the files of the host.
+ */
 export async function* leafExtents(
-  container: Container,
-  range: ByteRange,
-  options?: ReadOptions,
-  depth = 0,
-): AsyncGenerator<LayeredExtent, void> {
-  for await (const extent of container.extents(range, options)) {
-    if (extent.kind !== 'inherited') {
-      yield { ...extent, depth, layer: container };
-      continue;
-    }
-    const { layer, start, length } = extent;
-    if (isContainer(layer)) yield* leafExtents(layer, { start, length }, options, depth + 1);
-    else yield { kind: 'data', start, length, source: layer, sourceOffset: start, depth: depth + 1, layer: container };
-  }
-}
-
-/** A device's extents as far as it can tell them: a plain device is one run of data. */
-export async function* extentsOf(
   device: BlockDevice,
   range: ByteRange,
   options?: ReadOptions,
-): AsyncGenerator<Extent, void> {
-  if (range.length === 0) return;
-  if ('extents' in device) {
-    for await (const extent of (device as BlockDevice & ExtentSource).extents(range, options))
-      yield clipExtent(extent, range);
-  } else {
-    yield { kind: 'data', ...range, source: device, sourceOffset: range.start };
+  depth = 0,
+): AsyncGenerator<LeafExtent, void> {
+  for await (const extent of extentsOf(device, range, options)) {
+    const below = layerBelow(extent, device);
+    if (below === undefined) {
+      yield { ...(extent as Exclude<Extent, { kind: 'inherited' }>), depth };
+      continue;
+    }
+    const { layer, offset } = below;
+    const deeper = extent.kind === 'inherited' ? depth + 1 : depth;
+    for await (const leaf of leafExtents(layer, { start: offset, length: extent.length }, options, deeper)) {
+      yield { ...leaf, start: leaf.start - offset + extent.start };
+    }
   }
+}
+
+/** Where to look further for an extent's bytes; undefined when it is a leaf. */
+function layerBelow(extent: Extent, device: BlockDevice): { layer: BlockDevice; offset: number } | undefined {
+  if (extent.kind === 'inherited') return { layer: extent.layer, offset: extent.layerOffset };
+  if (extent.kind !== 'data' || extent.source === device) return undefined;
+  return { layer: extent.source, offset: extent.sourceOffset };
 }

@@ -67,10 +67,12 @@ export async function readBytes(
 
 /** Bytes a streamed chunk holds unless asked otherwise. */
 const STREAM_CHUNK_BYTES = 1024 * 1024;
+/** Chunks read at once while the caller works on the last one. */
+const STREAM_READS_AHEAD = 3;
 
 /**
- * The bytes of `range` in order, in chunks of at most `chunkBytes`. The next chunk is read while the caller works on the
- * last one; a chunk's memory is reused two chunks later, so copy what you keep.
+ * The bytes of `range` in order, in chunks of at most `chunkBytes`. The next chunks are read while the caller works on the
+ * last one; a chunk's memory is reused when the next one is asked for, so copy what you keep.
  */
 export async function* streamBytes(
   device: BlockDevice,
@@ -79,24 +81,33 @@ export async function* streamBytes(
 ): AsyncGenerator<Uint8Array, void> {
   checkRange(device, 'read', range.start, range.length);
   const chunkBytes = Math.min(options.chunkBytes ?? STREAM_CHUNK_BYTES, Math.max(range.length, 1));
-  const buffers = [new Uint8Array(chunkBytes), new Uint8Array(chunkBytes)] as const;
   const end = range.start + range.length;
-  const read = async (offset: number, turn: number): Promise<Uint8Array> => {
+  const read = async (offset: number, buffer: Uint8Array): Promise<Uint8Array> => {
     options.signal?.throwIfAborted();
-    const chunk = buffers[turn % 2 === 0 ? 0 : 1].subarray(0, Math.min(chunkBytes, end - offset));
+    const chunk = buffer.subarray(0, Math.min(chunkBytes, end - offset));
     await device.readInto(chunk, offset, options);
     return chunk;
   };
+  const pending: Promise<Uint8Array>[] = [];
   let offset = range.start;
-  let pending = offset < end ? read(offset, 0) : undefined;
+  const startNext = (buffer: Uint8Array): void => {
+    const reading = read(offset, buffer);
+    // Awaited in its turn; until then a failure must not count as unhandled.
+    reading.catch(() => undefined);
+    pending.push(reading);
+    offset += chunkBytes;
+  };
   try {
-    for (let turn = 1; pending !== undefined; turn++) {
-      const chunk: Uint8Array = await pending;
-      offset += chunk.length;
-      pending = offset < end ? read(offset, turn) : undefined;
+    while (pending.length < STREAM_READS_AHEAD && offset < end) startNext(new Uint8Array(chunkBytes));
+    let spare: Uint8Array | undefined = offset < end ? new Uint8Array(chunkBytes) : undefined;
+    while (pending.length > 0) {
+      const chunk = await pending[0]!;
+      pending.shift();
+      if (spare !== undefined && offset < end) startNext(spare);
+      spare = new Uint8Array(chunk.buffer);
       yield chunk;
     }
   } finally {
-    await pending?.catch(() => undefined);
+    await Promise.allSettled(pending);
   }
 }

@@ -1,7 +1,8 @@
 import { LRUCache } from 'lru-cache';
 import { divideDown } from '../bytes/rounding.ts';
 import { assert } from '../errors.ts';
-import { type BlockDevice, checkRange, type ReadOptions } from './block-device.ts';
+import { type BlockDevice, type ByteRange, checkRange, type ReadOptions } from './block-device.ts';
+import { type Extent, extentsOf } from './extent.ts';
 
 export interface CacheOptions {
   /** Bytes read and kept at once, a power of two. */
@@ -58,7 +59,7 @@ export class CachedDevice implements BlockDevice {
       pending = this.#read(index).finally(() => this.#pending.delete(index));
       this.#pending.set(index, pending);
     }
-    return pending;
+    return options?.signal === undefined ? pending : untilAborted(pending, options.signal);
   }
 
   async #read(index: number): Promise<Uint8Array> {
@@ -69,7 +70,20 @@ export class CachedDevice implements BlockDevice {
     return block;
   }
 
+  extents(range: ByteRange, options?: ReadOptions): AsyncIterable<Extent> {
+    return extentsOf(this.#base, range, options);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#blocks.clear();
   }
+}
+
+/** What `pending` gives, or the signal's reason as soon as it is aborted. */
+function untilAborted<Value>(pending: Promise<Value>, signal: AbortSignal): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(signal.reason);
+    signal.addEventListener('abort', stop, { once: true });
+    pending.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
 }

@@ -15,7 +15,8 @@ export type Extent = ByteRange &
         /** Reads decoded bytes; `offset` counts from the extent's `start`. */
         decodeInto(target: Uint8Array, offset: number, options?: ReadOptions): Promise<void>;
       }
-    | { readonly kind: 'inherited'; readonly layer: BlockDevice }
+    /** The next layer of a chain has the bytes, from its byte `layerOffset` on. */
+    | { readonly kind: 'inherited'; readonly layer: BlockDevice; readonly layerOffset: number }
     /** `explicit`: the image says zero here; otherwise nothing was ever written. */
     | { readonly kind: 'zero'; readonly explicit: boolean }
   );
@@ -46,7 +47,9 @@ export function clipExtent(extent: Extent, range: ByteRange): Extent {
         length,
         decodeInto: (target, offset, options) => extent.decodeInto(target, offset + skipped, options),
       };
-    default:
+    case 'inherited':
+      return { ...extent, start, length, layerOffset: extent.layerOffset + skipped };
+    case 'zero':
       return { ...extent, start, length };
   }
 }
@@ -61,37 +64,66 @@ export function joinExtents(last: Extent, next: Extent): Extent | undefined {
   }
   if (last.kind === 'zero' && next.kind === 'zero')
     return last.explicit === next.explicit ? { ...last, length } : undefined;
-  if (last.kind === 'inherited' && next.kind === 'inherited')
-    return last.layer === next.layer ? { ...last, length } : undefined;
+  if (last.kind === 'inherited' && next.kind === 'inherited') {
+    const adjacent = last.layer === next.layer && last.layerOffset + last.length === next.layerOffset;
+    return adjacent ? { ...last, length } : undefined;
+  }
   return undefined;
 }
 
-/** The same extents with neighbours joined. */
+/** The same extents with neighbours joined; when the source fails, what came before the failure is still given. */
 export async function* mergeExtents(extents: AsyncIterable<Extent>): AsyncGenerator<Extent, void> {
   let last: Extent | undefined;
-  for await (const extent of extents) {
-    const joined = last === undefined ? undefined : joinExtents(last, extent);
-    if (last !== undefined && joined === undefined) yield last;
-    last = joined ?? extent;
+  try {
+    for await (const extent of extents) {
+      const joined = last === undefined ? undefined : joinExtents(last, extent);
+      if (last !== undefined && joined === undefined) yield last;
+      last = joined ?? extent;
+    }
+  } catch (error) {
+    if (last !== undefined) yield last;
+    throw error;
   }
   if (last !== undefined) yield last;
 }
 
-/** Fills `target` from byte `offset` of whatever the extents describe: the read path of every mapped device. */
+/** How many extents one call of `readExtents` reads at once: enough to keep decompression busy on several processors. */
+const MAX_PARALLEL_EXTENTS = 8;
+
+/**
+ * Fills `target` from byte `offset` of whatever the extents describe: the read path of every mapped device. Extents are read a
+ * few at a time; nothing is left running when the call ends, and of several failures the one at the lowest offset is thrown.
+ */
 export async function readExtents(
   mapped: ExtentSource,
   target: Uint8Array,
   offset: number,
   options?: ReadOptions,
 ): Promise<void> {
+  const running = new Set<Promise<void>>();
+  let failure: { readonly start: number; readonly error: unknown } | undefined;
+  const fail = (start: number, error: unknown): void => {
+    if (failure === undefined || start < failure.start) failure = { start, error };
+  };
   let done = 0;
-  for await (const extent of mapped.extents({ start: offset, length: target.length }, options)) {
-    assert(extent.start === offset + done, 'extents are ascending and without gaps');
-    const part = target.subarray(done, done + extent.length);
-    assert(part.length === extent.length, 'extents are clipped to the range');
-    await readExtent(extent, part, options);
-    done += extent.length;
+  try {
+    for await (const extent of mapped.extents({ start: offset, length: target.length }, options)) {
+      assert(extent.start === offset + done, 'extents are ascending and without gaps');
+      const part = target.subarray(done, done + extent.length);
+      assert(part.length === extent.length, 'extents are clipped to the range');
+      const reading: Promise<void> = readExtent(extent, part, options)
+        .catch((error: unknown) => fail(extent.start, error))
+        .finally(() => running.delete(reading));
+      running.add(reading);
+      done += extent.length;
+      if (running.size >= MAX_PARALLEL_EXTENTS) await Promise.race(running);
+      if (failure !== undefined) break;
+    }
+  } catch (error) {
+    fail(offset + done, error);
   }
+  await Promise.all(running);
+  if (failure !== undefined) throw failure.error;
   assert(done === target.length, 'extents cover the range');
 }
 
@@ -102,8 +134,19 @@ async function readExtent(extent: Extent, target: Uint8Array, options?: ReadOpti
     case 'encoded':
       return extent.decodeInto(target, 0, options);
     case 'inherited':
-      return extent.layer.readInto(target, extent.start, options);
+      return extent.layer.readInto(target, extent.layerOffset, options);
     case 'zero':
       target.fill(0);
   }
+}
+
+/** A device's extents as far as it can tell them: a plain device is one run of data. Clipped to `range`. */
+export async function* extentsOf(
+  device: BlockDevice,
+  range: ByteRange,
+  options?: ReadOptions,
+): AsyncGenerator<Extent, void> {
+  if (range.length === 0) return;
+  if ('extents' in device) yield* (device as BlockDevice & ExtentSource).extents(range, options);
+  else yield { kind: 'data', ...range, source: device, sourceOffset: range.start };
 }

@@ -51,8 +51,9 @@ export type LayoutRow = ByteRange &
   );
 
 /**
- * The whole disk as rows, sorted by start: every partition, every part of the table, and the gaps between them.
- * An extended partition is a row of its own and does not hide the gaps between its logicals.
+ * The whole disk as rows, sorted by start: every partition, every part of the table, and the gaps between them, none of
+ * which reaches past the disk. An extended partition is a row of its own: it does not hide the gaps between its logicals,
+ * and a gap ends where it ends.
  */
 export function layoutRows(table: PartitionTable, diskSize: number): LayoutRow[] {
   const rows: LayoutRow[] = [
@@ -63,14 +64,26 @@ export function layoutRows(table: PartitionTable, diskSize: number): LayoutRow[]
       (partition): LayoutRow => ({ kind: 'partition', partition, start: partition.start, length: partition.length }),
     ),
   ].sort((left, right) => left.start - right.start || right.length - left.length);
+  const frameEnds = rows.filter(isFrame).map(({ start, length }) => start + length);
   const laidOut: LayoutRow[] = [];
   let covered = 0;
+  const fillTo = (place: number): void => {
+    const end = Math.min(place, diskSize);
+    const cuts = [...frameEnds.filter((cut) => cut > covered && cut < end), end].sort((left, right) => left - right);
+    for (const cut of cuts) {
+      if (cut > covered) laidOut.push({ kind: 'gap', start: covered, length: cut - covered });
+      covered = Math.max(covered, cut);
+    }
+  };
   for (const row of rows) {
-    if (row.start > covered) laidOut.push({ kind: 'gap', start: covered, length: row.start - covered });
+    fillTo(row.start);
     laidOut.push(row);
-    const isFrame = row.kind === 'partition' && row.partition.kind === 'extended';
-    covered = Math.max(covered, isFrame ? row.start : row.start + row.length);
+    if (!isFrame(row)) covered = Math.max(covered, row.start + row.length);
   }
-  if (diskSize > covered) laidOut.push({ kind: 'gap', start: covered, length: diskSize - covered });
+  fillTo(diskSize);
   return laidOut;
+}
+
+function isFrame(row: LayoutRow): boolean {
+  return row.kind === 'partition' && row.partition.kind === 'extended';
 }

@@ -1,0 +1,49 @@
+import path from 'node:path';
+import { DiskError, escapeText, extract, formatBytes, streamBytes } from '../../core/index.ts';
+import { addImageCommand, type Host, requireFile, targetOf } from '../image-command.ts';
+import { errorJson, errorLine } from '../output.ts';
+import { bytesOf } from '../target-bytes.ts';
+
+export function registerExtract(host: Host): void {
+  addImageCommand(host, {
+    usage: 'extract <image> <locator> <dest>',
+    description: 'a file or a directory with all below it, out of the image',
+    examples: [
+      'sectorscope extract disk.qcow2 p2:/etc ./etc',
+      'sectorscope extract disk.qcow2 p2:/var/log/syslog .',
+      'sectorscope extract disk.qcow2 p2:/etc/passwd -',
+    ],
+    action: async (image, [locator, destination], options, session) => {
+      const { output, signal } = session;
+      const target = await targetOf(image, locator, session, destination === '-');
+      if (target.kind !== 'node') {
+        throw new DiskError('UNSUPPORTED', {
+          layer: 'extract',
+          expected: 'a file or a directory (export writes a disk or a partition)',
+          found: locator,
+        });
+      }
+      if (destination === '-') {
+        requireFile(target);
+        const { device } = await bytesOf(image, locator, session);
+        for await (const chunk of streamBytes(device, { start: 0, length: device.size }, { signal }))
+          await output.write(chunk);
+        return;
+      }
+      const report = await extract(target.filesystem, target.node, path.posix.basename(target.path), destination!, {
+        signal,
+      });
+      const skipped = report.skipped.map((left) => ({ path: left.path, reason: left.reason }));
+      if (options.json === true)
+        await output.json({
+          ...report,
+          skipped: skipped.map((left) => ({ path: left.path, reason: errorJson(left.reason) })),
+        });
+      else
+        session.note(
+          `${report.files} files (${formatBytes(report.bytes)}), ${report.directories} directories, ${report.symlinks} links extracted`,
+        );
+      for (const left of skipped) session.leaveOut(`left out ${escapeText(left.path)}: ${errorLine(left.reason)}`);
+    },
+  });
+}

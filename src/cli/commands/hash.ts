@@ -1,0 +1,96 @@
+import { createHash, getHashes } from 'node:crypto';
+import type { Command } from 'commander';
+import {
+  type BlockDevice,
+  DiskError,
+  escapeText,
+  fileDevice,
+  formatLocator,
+  streamBytes,
+  type Target,
+  walk,
+} from '../../core/index.ts';
+import { addImageCommand, type Host, targetOf } from '../image-command.ts';
+import { errorLine } from '../output.ts';
+import type { ImageOptions, Session } from '../session.ts';
+import { deviceOf } from '../target-bytes.ts';
+
+interface HashOptions extends ImageOptions {
+  readonly algorithm: string;
+}
+
+interface Hashed {
+  readonly locator: string;
+  readonly size: number;
+  readonly algorithm: string;
+  readonly hash: string;
+}
+
+export function registerHash(host: Host): void {
+  addImageCommand<HashOptions>(host, {
+    usage: 'hash <image> [locator]',
+    description: 'the hash of the disk, a partition or a file; of every file below a directory',
+    examples: [
+      'sectorscope hash disk.qcow2',
+      'sectorscope hash disk.qcow2 p2:/etc',
+      'sectorscope hash disk.qcow2 p1 --algorithm md5',
+    ],
+    options: (command: Command) =>
+      command.option('--algorithm <name>', 'md5, sha1, sha256, sha512, blake2b512, ...', 'sha256'),
+    action: async (image, [locator], options, session) => {
+      if (!getHashes().includes(options.algorithm)) {
+        throw new DiskError('UNSUPPORTED', {
+          layer: 'hash',
+          expected: `one of ${getHashes().join(', ')}`,
+          found: options.algorithm,
+        });
+      }
+      const hashes = hashTarget(await targetOf(image, locator, session), options.algorithm, session);
+      if (options.json === true) await session.output.jsonArray(hashes);
+      else for await (const { hash, locator: name } of hashes) await session.output.print(`${hash}  ${name}`);
+    },
+  });
+}
+
+/** One line for a device or file; for a directory one for every regular file below it. */
+async function* hashTarget(target: Target, algorithm: string, session: Session): AsyncGenerator<Hashed, void> {
+  if (target.kind !== 'node' || target.node.kind !== 'directory') {
+    const { device, name } = deviceOf(target);
+    yield await hashDevice(device, name, algorithm, session);
+    return;
+  }
+  const { filesystem, volume } = target;
+  const base = target.path === '/' ? '' : target.path;
+  const leaveOut = (error: unknown, path: string): void => {
+    session.signal.throwIfAborted();
+    session.leaveOut(`${escapeText(path)}: ${errorLine(error)}`);
+  };
+  for await (const { path, entry } of walk(filesystem, target.node.id, { signal: session.signal, onError: leaveOut })) {
+    if (entry.kind !== 'file') continue;
+    try {
+      const node = await filesystem.node(entry.nodeId, session);
+      if (node.kind === 'file')
+        yield await hashDevice(
+          fileDevice(filesystem, node),
+          formatLocator(volume.name, base + path),
+          algorithm,
+          session,
+        );
+    } catch (error) {
+      leaveOut(error, base + path);
+    }
+  }
+}
+
+async function hashDevice(device: BlockDevice, locator: string, algorithm: string, session: Session): Promise<Hashed> {
+  const progress = session.progress(`Hashing ${locator}`);
+  const hash = createHash(algorithm);
+  let done = 0;
+  for await (const chunk of streamBytes(device, { start: 0, length: device.size }, { signal: session.signal })) {
+    hash.update(chunk);
+    done += chunk.length;
+    progress.update({ done, total: device.size });
+  }
+  progress.end();
+  return { locator, size: device.size, algorithm, hash: hash.digest('hex') };
+}

@@ -1,0 +1,121 @@
+import {
+  type Container,
+  type FileNode,
+  type FileSystem,
+  formatTimestamp,
+  type Image,
+  isContainer,
+  type Partition,
+  type PartitionTable,
+  type Property,
+  type Volume,
+} from '../core/index.ts';
+import { errorJson } from './output.ts';
+
+/** What `--json` says of each core object: the same keys in every command. Offsets and sizes are bytes. */
+
+export function propertiesJson(properties: readonly Property[]): Record<string, unknown> {
+  return Object.fromEntries(properties.map(({ key, value }) => [key, value]));
+}
+
+/** The image that was opened and the layers below it, outermost first. */
+export function chainOf(image: Image): { readonly name: string; readonly container: Container }[] {
+  const chain = [{ name: image.path, container: image.container }];
+  for (
+    let layer = image.container.backing;
+    layer !== undefined && isContainer(layer.device);
+    layer = layer.device.backing
+  ) {
+    chain.push({ name: layer.name, container: layer.device });
+  }
+  return chain;
+}
+
+export function containerJson(name: string, container: Container): unknown {
+  const { format, size, sectorSize, file, properties } = container;
+  return { name, format, virtualSize: size, sectorSize, fileSize: file.size, properties: propertiesJson(properties) };
+}
+
+export function partitionJson(partition: Partition): Record<string, unknown> {
+  const { number, kind, start, length, startSector, sectorCount, type, name, guid, flags } = partition;
+  return {
+    number,
+    kind,
+    start,
+    length,
+    startSector,
+    sectorCount,
+    type: type.id,
+    typeName: type.name,
+    name,
+    guid,
+    flags,
+  };
+}
+
+export function partitionTableJson(table: PartitionTable): Record<string, unknown> {
+  return {
+    scheme: table.scheme,
+    sectorSize: table.sectorSize,
+    properties: propertiesJson(table.properties),
+    partitions: table.partitions.map(partitionJson),
+  };
+}
+
+export function filesystemJson(filesystem: FileSystem): Record<string, unknown> {
+  const { type, label, blockSize, usage, properties } = filesystem;
+  return { type, label, blockSize, total: usage.total, free: usage.free, properties: propertiesJson(properties) };
+}
+
+/** What a volume bears: a filesystem, something known by name, nothing, or an error. */
+export interface VolumeContent {
+  readonly volume: Volume;
+  readonly filesystem?: FileSystem | undefined;
+  readonly content?: string | undefined;
+  readonly error?: unknown;
+}
+
+export async function volumeContent(volume: Volume): Promise<VolumeContent> {
+  try {
+    const filesystem = await volume.filesystem();
+    return filesystem === undefined ? { volume, content: await volume.content() } : { volume, filesystem };
+  } catch (error) {
+    return { volume, error };
+  }
+}
+
+export function volumeJson({ volume, filesystem, content, error }: VolumeContent): unknown {
+  return {
+    name: volume.name,
+    start: volume.partition?.start ?? 0,
+    length: volume.device.size,
+    filesystem: filesystem === undefined ? null : filesystemJson(filesystem),
+    content: content ?? null,
+    ...(error === undefined ? {} : { error: errorJson(error) }),
+  };
+}
+
+/** A node's facts; `path` is absolute in its filesystem. */
+export function nodeJson(node: FileNode, target?: string): Record<string, unknown> {
+  const { id, kind, size, allocated, mode, uid, gid, linkCount, flags, times, deleted } = node;
+  const moments = Object.fromEntries(
+    Object.entries(times).map(([name, time]) => [name, time === undefined ? undefined : formatTimestamp(time)]),
+  );
+  const permissions = mode === undefined ? undefined : mode.toString(8).padStart(4, '0');
+  const device = 'device' in node ? node.device : undefined;
+  return {
+    id,
+    kind,
+    size,
+    allocated,
+    mode: permissions,
+    uid,
+    gid,
+    linkCount,
+    flags,
+    times: moments,
+    deleted,
+    device,
+    target,
+  };
+}

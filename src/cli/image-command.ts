@@ -1,0 +1,100 @@
+import { type Command, InvalidArgumentError } from 'commander';
+import {
+  DiskError,
+  type Image,
+  isPowerOfTwo,
+  parseLocator,
+  parseSize,
+  type RegularFile,
+  type Target,
+} from '../core/index.ts';
+import { type ImageOptions, noteDiagnostics, openNamed, type Session } from './session.ts';
+
+/** What a command is given to declare itself: the program, and how its action is run. */
+export interface Host {
+  readonly program: Command;
+  /** Runs an action with a session; its errors become a line on standard error and an exit code. */
+  run(options: { readonly json?: boolean }, action: (session: Session) => Promise<void>): Promise<void>;
+}
+
+export interface ImageCommand<Options extends ImageOptions> {
+  /** Name and arguments as commander has them, `ls <image> [locator]`; the first argument is the image. */
+  readonly usage: string;
+  readonly description: string;
+  /** Lines of `sectorscope ...` for the help. */
+  readonly examples: readonly string[];
+  readonly options?: (command: Command) => void;
+  action(image: Image, args: readonly (string | undefined)[], options: Options, session: Session): Promise<void>;
+}
+
+const SECTOR_SIZE_LIMITS = { smallest: 512, largest: 65536 } as const;
+
+/** Declares a command that opens an image read-only, works on it and closes it. */
+export function addImageCommand<Options extends ImageOptions>(host: Host, spec: ImageCommand<Options>): void {
+  const command = host.program.command(spec.usage).description(spec.description);
+  spec.options?.(command);
+  addImageOptions(command).option('--json', 'print JSON');
+  command.addHelpText('after', `\nExamples:\n${spec.examples.map((line) => `  $ ${line}`).join('\n')}`);
+  command.action(async (...given: unknown[]) => {
+    const [name, ...args] = command.processedArgs as [string, ...(string | undefined)[]];
+    const options = given[command.registeredArguments.length] as Options;
+    await host.run(options, async (session) => {
+      await using image = await openNamed(name, options, session);
+      try {
+        await spec.action(image, args, options, session);
+      } finally {
+        noteDiagnostics(image, session);
+      }
+    });
+  });
+}
+
+/** The options of everything that opens an image. */
+export function addImageOptions(command: Command): Command {
+  return command
+    .option('--format <name>', 'take the image for this container format (raw, qcow2) instead of looking')
+    .option('--sector-size <bytes>', 'sector size of an image that does not say', parseSectorSize)
+    .option('--allow-reference <path>', 'let the image refer to this file or folder too (again for more)', collect, [])
+    .option('--no-references', 'open no file that the image refers to');
+}
+
+function collect(value: string, previous: readonly string[]): string[] {
+  return [...previous, value];
+}
+
+function parseSectorSize(text: string): number {
+  const bytes = asSize(text);
+  const { smallest, largest } = SECTOR_SIZE_LIMITS;
+  if (isPowerOfTwo(bytes) && bytes >= smallest && bytes <= largest) return bytes;
+  throw new InvalidArgumentError(`Expected a power of two from ${smallest} to ${largest}.`);
+}
+
+function asSize(text: string): number {
+  try {
+    return parseSize(text, SECTOR_SIZE_LIMITS.smallest);
+  } catch (error) {
+    throw new InvalidArgumentError((error as DiskError).message);
+  }
+}
+
+/** Follows the LOCATOR argument. */
+export async function targetOf(
+  image: Image,
+  locator: string | undefined,
+  session: Session,
+  followLast = true,
+): Promise<Target> {
+  return image.resolve(parseLocator(locator), { signal: session.signal, followLast });
+}
+
+/** The regular file that a target is; anything else is UNSUPPORTED. */
+export function requireFile(target: Target & { kind: 'node' }): RegularFile {
+  const { node, filesystem, path } = target;
+  if (node.kind === 'file') return node;
+  throw new DiskError('UNSUPPORTED', {
+    layer: filesystem.type,
+    structure: path,
+    expected: 'a regular file',
+    found: `a ${node.kind}`,
+  });
+}

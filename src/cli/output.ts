@@ -1,0 +1,93 @@
+import { once } from 'node:events';
+import type { Writable } from 'node:stream';
+import { DiskError, escapeText } from '../core/index.ts';
+
+/** Text is handed on in pieces of this many characters, so that a long listing is not a system call a line. */
+const PIECE_CHARACTERS = 64 * 1024;
+
+/** Standard output with back-pressure: `print` collects lines, `write` passes bytes, `end` hands on what is left. */
+export class Output {
+  readonly #stream: Writable;
+  #pending = '';
+
+  constructor(stream: Writable) {
+    this.#stream = stream;
+  }
+
+  /** One line. */
+  async print(line: string): Promise<void> {
+    this.#pending += `${line}\n`;
+    if (this.#pending.length >= PIECE_CHARACTERS) await this.end();
+  }
+
+  async printAll(lines: Iterable<string>): Promise<void> {
+    for (const line of lines) await this.print(line);
+  }
+
+  /** Indented JSON: the whole answer of a command. */
+  async json(value: unknown): Promise<void> {
+    await this.print(JSON.stringify(value, jsonValue, 2));
+  }
+
+  /** A JSON array with an element a line, written as the elements come. */
+  async jsonArray(values: AsyncIterable<unknown> | Iterable<unknown>): Promise<void> {
+    let separator = '[\n';
+    for await (const value of values) {
+      this.#pending += `${separator}${JSON.stringify(value, jsonValue)}`;
+      separator = ',\n';
+      if (this.#pending.length >= PIECE_CHARACTERS) await this.end();
+    }
+    await this.print(separator === ',\n' ? '\n]' : '[]');
+  }
+
+  /** Bytes as they are. They are written out before this returns, so the caller may reuse its buffer. */
+  async write(bytes: Uint8Array): Promise<void> {
+    await this.end();
+    await new Promise<void>((resolve, reject) => {
+      this.#stream.write(bytes, (error) => (error ? reject(error) : resolve()));
+    });
+  }
+
+  async end(): Promise<void> {
+    const text = this.#pending;
+    this.#pending = '';
+    if (text !== '' && !this.#stream.write(text)) await once(this.#stream, 'drain');
+  }
+}
+
+function jsonValue(_key: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return value.toString();
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('hex');
+  return value;
+}
+
+export type Align = 'left' | 'right';
+
+/** Rows as aligned columns, two blanks between them, no blanks at the ends of lines. Widths count characters. */
+export function table(rows: readonly (readonly string[])[], align: readonly Align[] = []): string[] {
+  const widths: number[] = [];
+  for (const row of rows)
+    row.forEach((cell, column) => {
+      widths[column] = Math.max(widths[column] ?? 0, cell.length);
+    });
+  return rows.map((row) =>
+    row
+      .map((cell, column) =>
+        align[column] === 'right' ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!),
+      )
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+/** An error as one line for people: never a stack trace, never an escape sequence from an image. */
+export function errorLine(error: unknown): string {
+  if (error instanceof DiskError) return `${error.code.toLowerCase().replace('_', ' ')}: ${error.message}`;
+  return escapeText(error instanceof Error ? error.message : String(error));
+}
+
+/** An error as JSON has it. */
+export function errorJson(error: unknown): unknown {
+  if (error instanceof DiskError) return error.toJSON();
+  return { message: error instanceof Error ? error.message : String(error) };
+}

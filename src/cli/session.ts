@@ -1,0 +1,82 @@
+import { createWriteStream, fstatSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { DiskError, FileDevice, type Image, openImage, openImageOn, type Progress } from '../core/index.ts';
+import { errorLine, type Output } from './output.ts';
+import type { ProgressLine } from './progress-line.ts';
+
+/** The options that every command on an image has, as commander hands them over. */
+export interface ImageOptions {
+  readonly json?: boolean;
+  readonly format?: string;
+  readonly sectorSize?: number;
+  readonly allowReference: readonly string[];
+  /** False after `--no-references`. */
+  readonly references: boolean;
+}
+
+/** What a command works with: where it prints, how it is cancelled, what it ends with. */
+export interface Session {
+  readonly output: Output;
+  readonly signal: AbortSignal;
+  /** A line on standard error. */
+  note(message: string): void;
+  /** The command goes on, and ends with exit code 1. */
+  leaveOut(message: string): void;
+  /** Progress on standard error while it is a terminal. */
+  progress(label: string): ProgressLine;
+  /** For a face that handles SIGINT and SIGTERM itself: they abort `signal` no more. */
+  releaseSignals(): void;
+}
+
+/** Opens IMAGE as the options say; `-` is standard input. */
+export async function openNamed(name: string, options: ImageOptions, session: Session): Promise<Image> {
+  const open = {
+    format: options.format,
+    sectorSize: options.sectorSize,
+    references: options.references ? ('beside' as const) : ('none' as const),
+    allowReferences: options.allowReference,
+  };
+  const image = name === '-' ? await openImageOn(await standardInput(session), open) : await openImage(name, open);
+  return image;
+}
+
+/** What was odd is said on standard error, once the command has met it. */
+export function noteDiagnostics(image: Image, session: Session): void {
+  for (const { layer, structure, offset, message } of image.diagnostics) {
+    const place = [structure, offset === undefined ? undefined : `at offset 0x${offset.toString(16)}`];
+    const parts = [layer, place.filter((part) => part !== undefined).join(' '), message];
+    session.note(`note: ${errorLine(parts.filter((part) => part !== '').join(': '))}`);
+  }
+}
+
+/** Standard input as a device: a redirected file as it is; a pipe, which cannot seek, through a file that is gone at once. */
+async function standardInput(session: Session): Promise<FileDevice> {
+  const descriptor = 0;
+  if (fstatSync(descriptor).isFile()) return FileDevice.fromDescriptor(descriptor, 'standard input');
+  if (process.stdin.isTTY) {
+    throw new DiskError('NOT_FOUND', {
+      layer: 'file',
+      structure: 'standard input',
+      expected: 'an image in a pipe',
+      found: 'a terminal',
+    });
+  }
+  const folder = await mkdtemp(path.join(tmpdir(), 'sectorscope-'));
+  try {
+    const spool = path.join(folder, 'standard-input');
+    const progress: ProgressLine = session.progress('Reading standard input');
+    await pipeline(process.stdin, progress.counting(), createWriteStream(spool, { flags: 'wx', mode: 0o600 }), {
+      signal: session.signal,
+    });
+    progress.end();
+    return await FileDevice.open(spool);
+  } finally {
+    // The open descriptor keeps the bytes where the system allows it; elsewhere the file stays until the system clears it.
+    await rm(folder, { recursive: true, force: true }).catch(() => undefined);
+  }
+}
+
+export type { Progress };

@@ -1,0 +1,152 @@
+import { hasBit } from '../../bytes/bits.ts';
+import { clamp, roundDown, roundUp } from '../../bytes/rounding.ts';
+import { type BlockDevice, type ByteRange, type ReadOptions, readBytes } from '../../device/block-device.ts';
+import type { Extent } from '../../device/extent.ts';
+import type {
+  Directory,
+  DirectoryEntry,
+  ExtendedAttribute,
+  ListOptions,
+  NodeTimes,
+  RegularFile,
+} from '../filesystem.ts';
+import { type DecodedEntry, DirectoryDecoder, nodeIdOf } from './directory-decoder.ts';
+import { ATTRIBUTE_BITS, SLOT_BYTES } from './directory-entry.ts';
+import { foldCase } from './fold-case.ts';
+import { endOfDevice, type Storage } from './storage.ts';
+
+/** Bytes of a directory read at once. */
+const READ_BYTES = 64 * 1024;
+
+/** What a node is made of. */
+export interface NodeParts {
+  readonly id: number;
+  /** Bytes. */
+  readonly size: number;
+  readonly times: NodeTimes;
+  readonly flags: readonly string[];
+  readonly deleted: boolean;
+  readonly location: ByteRange;
+  readonly storage: Storage;
+}
+
+abstract class FatNode {
+  readonly id: number;
+  readonly size: number;
+  readonly times: NodeTimes;
+  readonly flags: readonly string[];
+  readonly deleted: boolean;
+  readonly location: ByteRange;
+  protected readonly storage: Storage;
+
+  constructor(parts: NodeParts) {
+    this.id = parts.id;
+    this.size = parts.size;
+    this.times = parts.times;
+    this.flags = parts.flags;
+    this.deleted = parts.deleted;
+    this.location = parts.location;
+    this.storage = parts.storage;
+  }
+
+  /** The part of `range` below `size`. */
+  async *extents(range: ByteRange, options?: ReadOptions): AsyncGenerator<Extent, void> {
+    const end = Math.min(range.start + range.length, this.size);
+    if (range.start < end) yield* this.storage.extents({ start: range.start, length: end - range.start }, options);
+  }
+
+  /** FAT has none. */
+  async attributes(): Promise<readonly ExtendedAttribute[]> {
+    return [];
+  }
+}
+
+export class FatFile extends FatNode implements RegularFile {
+  readonly kind = 'file';
+  /** The clusters that the size needs; a chain may be longer. */
+  readonly allocated: number;
+
+  constructor(parts: NodeParts, clusterSize: number) {
+    super(parts);
+    this.allocated = roundUp(parts.size, clusterSize);
+  }
+}
+
+export class FatDirectory extends FatNode implements Directory {
+  readonly kind = 'directory';
+  readonly allocated: number;
+  readonly #device: BlockDevice;
+  readonly #reportOrphan: (offset: number, message: string) => void;
+
+  /** `size` is what the clusters of the directory hold, `allocated` the same, or 0 for a fixed root. */
+  constructor(
+    parts: NodeParts & { readonly allocated: number },
+    device: BlockDevice,
+    reportOrphan: (offset: number, message: string) => void,
+  ) {
+    super(parts);
+    this.allocated = parts.allocated;
+    this.#device = device;
+    this.#reportOrphan = reportOrphan;
+  }
+
+  async *entries(options: ListOptions = {}): AsyncGenerator<DirectoryEntry, void> {
+    for await (const batch of this.decode(options)) {
+      for (const entry of batch) {
+        if (entry.kind === 'label' || (entry.deleted && options.deleted !== true)) continue;
+        yield toDirectoryEntry(entry, entry.kind);
+      }
+    }
+  }
+
+  /** Long and short names, in any case; the one that is written the same wins. */
+  async lookup(name: string, options?: ReadOptions): Promise<DirectoryEntry | undefined> {
+    const folded = foldCase(name);
+    let similar: DirectoryEntry | undefined;
+    for await (const batch of this.decode(options)) {
+      for (const entry of batch) {
+        if (entry.kind === 'label' || entry.deleted) continue;
+        if (entry.name === name) return toDirectoryEntry(entry, entry.kind);
+        if (similar !== undefined) continue;
+        const { shortName } = entry;
+        const isSimilar =
+          foldCase(entry.name) === folded || (shortName !== undefined && foldCase(shortName) === folded);
+        if (isSimilar) similar = toDirectoryEntry(entry, entry.kind);
+      }
+    }
+    return similar;
+  }
+
+  /** Every entry, labels and deleted ones too, as many at once as one read gave. */
+  async *decode(options?: ReadOptions): AsyncGenerator<readonly DecodedEntry[], void> {
+    const decoder = new DirectoryDecoder(this.#reportOrphan);
+    for await (const { start, length } of this.storage.toEnd(options)) {
+      // What a truncated image still has of the directory is read, then its end is the error.
+      const held = roundDown(clamp(this.#device.size - start, 0, length), SLOT_BYTES);
+      for (let done = 0; done < held; done += READ_BYTES) {
+        options?.signal?.throwIfAborted();
+        const bytes = await readBytes(this.#device, start + done, Math.min(READ_BYTES, held - done), options);
+        yield decoder.push(bytes, start + done);
+        if (decoder.ended) return;
+      }
+      if (held < length) throw endOfDevice(start + held, this.#device.size);
+    }
+    decoder.finish();
+  }
+}
+
+function toDirectoryEntry(entry: DecodedEntry, kind: 'directory' | 'file'): DirectoryEntry {
+  const { name, deleted, shortName } = entry;
+  const found = { name, nodeId: nodeIdOf(entry.offset), kind, deleted };
+  return shortName === undefined ? found : { ...found, shortName };
+}
+
+/** Attribute bits in words; that of a directory is its kind. */
+export function attributeWords(attributes: number): string[] {
+  const words: string[] = [];
+  if (hasBit(attributes, ATTRIBUTE_BITS.readOnly)) words.push('read-only');
+  if (hasBit(attributes, ATTRIBUTE_BITS.hidden)) words.push('hidden');
+  if (hasBit(attributes, ATTRIBUTE_BITS.system)) words.push('system');
+  if (hasBit(attributes, ATTRIBUTE_BITS.archive)) words.push('archive');
+  return words;
+}

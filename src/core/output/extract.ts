@@ -1,0 +1,201 @@
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import { bitField } from '../bytes/bits.ts';
+import { encodeName } from '../bytes/text.ts';
+import { systemError } from '../device/file-device.ts';
+import { corrupt, denied } from '../errors.ts';
+import type {
+  Directory,
+  DirectoryEntry,
+  FileNode,
+  FileSystem,
+  RegularFile,
+  Timestamp,
+} from '../filesystem/filesystem.ts';
+import { fileDevice } from '../filesystem/read-file.ts';
+import { type CopyOptions, copySparse } from './copy-sparse.ts';
+
+/** What an extraction did, in counts, and what it left out. */
+export interface ExtractReport {
+  files: number;
+  directories: number;
+  symlinks: number;
+  /** Bytes of file content. */
+  bytes: number;
+  /** Nodes that were left out, with the reason: special files, names that are no file names, unreadable content. */
+  readonly skipped: { readonly path: string; readonly reason: unknown }[];
+}
+
+export interface ExtractOptions extends Omit<CopyOptions, 'onProgress'> {
+  readonly onEntry?: ((path: string) => void) | undefined;
+}
+
+/** Nothing real nests deeper (see walk.ts); the host's own path limit ends it earlier. */
+const MAX_DEPTH = 2048;
+
+/**
+ * Copies a node, and all below it, to `destination` on the host. A directory becomes `destination` itself (which must
+ * be new or empty); a file or link is made at `destination`, or inside it when it is a directory.
+ * Nothing is written outside: every name from the image must be a plain name, nothing that exists is replaced or
+ * followed, and symbolic links are made last of all, after every file is written.
+ */
+export async function extract(
+  filesystem: FileSystem,
+  node: FileNode,
+  name: string,
+  destination: string,
+  options: ExtractOptions = {},
+): Promise<ExtractReport> {
+  return new Extraction(filesystem, options).run(node, name, destination);
+}
+
+interface PendingLink {
+  readonly shown: string;
+  readonly hostPath: Buffer;
+  readonly target: string;
+}
+
+class Extraction {
+  readonly #filesystem: FileSystem;
+  readonly #options: ExtractOptions;
+  readonly #report: ExtractReport = { files: 0, directories: 0, symlinks: 0, bytes: 0, skipped: [] };
+  readonly #links: PendingLink[] = [];
+  readonly #entered = new Set<number>();
+
+  constructor(filesystem: FileSystem, options: ExtractOptions) {
+    this.#filesystem = filesystem;
+    this.#options = options;
+  }
+
+  async run(node: FileNode, name: string, destination: string): Promise<ExtractReport> {
+    try {
+      if (node.kind === 'directory') {
+        await requireEmptyDirectory(destination);
+        await this.#directory(node, '', Buffer.from(destination), 0);
+      } else {
+        const stat = await fs.stat(destination).catch(() => undefined);
+        const target = stat?.isDirectory() ? childPath(Buffer.from(destination), name) : Buffer.from(destination);
+        await this.#node(node, name, target, 0);
+      }
+      for (const link of this.#links) await this.#link(link);
+    } catch (error) {
+      if ((error as Error).name === 'AbortError') throw error;
+      throw systemError(error, destination);
+    }
+    return this.#report;
+  }
+
+  async #directory(directory: Directory, shown: string, hostPath: Buffer, depth: number): Promise<void> {
+    if (this.#entered.has(directory.id) || depth > MAX_DEPTH) {
+      throw corrupt({
+        layer: this.#filesystem.type,
+        structure: shown,
+        expected: 'a tree',
+        found: 'a directory that is met twice',
+      });
+    }
+    this.#entered.add(directory.id);
+    this.#report.directories += 1;
+    for await (const entry of directory.entries({ signal: this.#options.signal })) {
+      await this.#entry(entry, `${shown}/${entry.name}`, hostPath, depth);
+    }
+    await keepTimes(hostPath, directory);
+  }
+
+  /** One entry; whatever fails with it is noted, and the others go on. */
+  async #entry(entry: DirectoryEntry, shown: string, parent: Buffer, depth: number): Promise<void> {
+    this.#options.signal?.throwIfAborted();
+    this.#options.onEntry?.(shown);
+    try {
+      const hostPath = childPath(parent, entry.name);
+      await this.#node(await this.#filesystem.node(entry.nodeId, this.#options), shown, hostPath, depth + 1);
+    } catch (error) {
+      this.#options.signal?.throwIfAborted();
+      this.#report.skipped.push({ path: shown, reason: error });
+    }
+  }
+
+  async #node(node: FileNode, shown: string, hostPath: Buffer, depth: number): Promise<void> {
+    switch (node.kind) {
+      case 'directory':
+        await fs.mkdir(hostPath);
+        return this.#directory(node, shown, hostPath, depth);
+      case 'file':
+        return this.#file(node, hostPath);
+      case 'symlink':
+        this.#links.push({ shown, hostPath, target: await node.target(this.#options) });
+        return;
+      default:
+        this.#report.skipped.push({ path: shown, reason: `a ${node.kind} is not made on the host` });
+    }
+  }
+
+  async #file(node: RegularFile, hostPath: Buffer): Promise<void> {
+    const file = await fs.open(hostPath, 'wx');
+    try {
+      await copySparse(fileDevice(this.#filesystem, node), file, { signal: this.#options.signal });
+      // Set-id and sticky bits stay behind: an image must not plant a privileged program.
+      if (node.mode !== undefined) await file.chmod(bitField(node.mode, 0, 9));
+      await keepTimes(file, node);
+    } catch (error) {
+      await fs.rm(hostPath, { force: true });
+      throw error;
+    } finally {
+      await file.close();
+    }
+    this.#report.files += 1;
+    this.#report.bytes += node.size;
+  }
+
+  async #link({ shown, hostPath, target }: PendingLink): Promise<void> {
+    try {
+      await fs.symlink(Buffer.from(encodeName(target)), hostPath);
+      this.#report.symlinks += 1;
+    } catch (error) {
+      this.#report.skipped.push({ path: shown, reason: error });
+    }
+  }
+}
+
+async function requireEmptyDirectory(destination: string): Promise<void> {
+  const made = await fs.mkdir(destination).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EEXIST') return false;
+      throw error;
+    },
+  );
+  if (made || (await fs.readdir(destination)).length === 0) return;
+  throw denied({
+    layer: 'output',
+    structure: destination,
+    expected: 'a new or empty directory',
+    found: 'a directory with entries',
+  });
+}
+
+/** A name from the image as a path below `parent`; a name that is more or less than one name is refused. */
+function childPath(parent: Buffer, name: string): Buffer {
+  const isPlain = name !== '' && name !== '.' && name !== '..' && !/[/\0]/.test(name) && !name.includes(path.sep);
+  if (!isPlain)
+    throw denied({
+      layer: 'output',
+      structure: name,
+      expected: 'a plain file name',
+      found: 'a name with a path in it',
+    });
+  return Buffer.concat([parent, Buffer.from(path.sep), encodeName(name)]);
+}
+
+/** Access and modification time; a local time (FAT) is taken as UTC. A time that the host cannot hold stays behind. */
+async function keepTimes(file: fs.FileHandle | Buffer, { times }: FileNode): Promise<void> {
+  if (times.modified === undefined) return;
+  const accessed = seconds(times.accessed ?? times.modified);
+  const modified = seconds(times.modified);
+  const set = Buffer.isBuffer(file) ? fs.utimes(file, accessed, modified) : file.utimes(accessed, modified);
+  await set.catch(() => undefined);
+}
+
+function seconds(time: Timestamp): number {
+  return time.seconds + time.nanoseconds / 1e9;
+}

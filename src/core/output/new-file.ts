@@ -1,0 +1,47 @@
+import { randomBytes } from 'node:crypto';
+import fs from 'node:fs/promises';
+import { systemError } from '../device/file-device.ts';
+import { denied } from '../errors.ts';
+
+/** A name beside the target that nobody else uses, so that the finished file can be renamed into place. */
+export function temporaryName(path: string): string {
+  return `${path}.${randomBytes(4).toString('hex')}.part`;
+}
+
+/** Refuses a target that is there already, unless it may be replaced; nothing is opened. */
+export async function checkTarget(path: string, overwrite: boolean): Promise<void> {
+  const stat = await fs.lstat(path).catch(() => undefined);
+  if (stat === undefined || (overwrite && stat.isFile())) return;
+  throw denied({
+    layer: 'output',
+    structure: path,
+    expected: overwrite ? 'a regular file to replace' : 'a new file (or the word to replace it)',
+    found: stat.isFile() ? 'a file of that name' : 'something that is no regular file',
+  });
+}
+
+/**
+ * Makes a file whole or not at all: `fill` writes to a temporary name beside it, which is renamed when everything is
+ * written, and removed when anything fails or is cancelled.
+ */
+export async function writeNewFile(
+  path: string,
+  overwrite: boolean,
+  fill: (file: fs.FileHandle) => Promise<void>,
+): Promise<void> {
+  await checkTarget(path, overwrite);
+  const temporary = temporaryName(path);
+  try {
+    const file = await fs.open(temporary, 'wx');
+    try {
+      await fill(file);
+    } finally {
+      await file.close();
+    }
+    await fs.rename(temporary, path);
+  } catch (error) {
+    await fs.rm(temporary, { force: true });
+    if ((error as Error).name === 'AbortError') throw error;
+    throw systemError(error, path);
+  }
+}

@@ -1,0 +1,40 @@
+import { useApp, useWindowSize } from 'ink';
+import { type ReactNode, useEffect, useState } from 'react';
+import type { Image } from '../core/index.ts';
+import { ThemeContext } from './components/theme-context.ts';
+import { useKeys } from './hooks/use-keys.ts';
+import { useLoader } from './hooks/use-loader.ts';
+import { useTuiState } from './hooks/use-tui-state.ts';
+import { createLoader } from './load/load.ts';
+import { BrowseScreen } from './screens/browse-screen.tsx';
+import { initialState, type StartOptions } from './state/initial-state.ts';
+import { createTheme } from './theme.ts';
+
+export interface AppProps {
+  readonly image: Image;
+  readonly start: StartOptions;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** The state, what feeds it (keys, window size, what was read), and the screen. */
+export function App({ image, start, environment }: AppProps): ReactNode {
+  const { exit } = useApp();
+  const viewport = useWindowSize();
+  const { columns, rows } = viewport;
+  const { state, latest, dispatch } = useTuiState(() => initialState(image, { columns, rows }, start));
+  const [load] = useState(() => createLoader(image));
+  const [theme] = useState(() => createTheme(environment));
+  useKeys(latest, dispatch);
+  useLoader(state, dispatch, load);
+  useEffect(() => dispatch({ type: 'resized', viewport: { columns, rows } }), [columns, rows, dispatch]);
+  useEffect(() => {
+    if (state.isDone) exit();
+  }, [state.isDone, exit]);
+  // A frame drawn between a resize and its action would be of the wrong size.
+  const shown = state.viewport.columns === columns && state.viewport.rows === rows ? state : { ...state, viewport };
+  return (
+    <ThemeContext value={theme}>
+      <BrowseScreen state={shown} />
+    </ThemeContext>
+  );
+}

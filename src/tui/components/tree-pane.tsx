@@ -1,0 +1,58 @@
+import { Box, Text } from 'ink';
+import { memo, type ReactNode, useContext } from 'react';
+import type { TreeRow, TreeState } from '../state/tree.ts';
+import { displayWidth, padTo, truncate } from '../text/fit.ts';
+import { itemLabel } from '../text/item-label.ts';
+import type { Theme } from '../theme.ts';
+import { ThemeContext } from './theme-context.ts';
+
+const MARKS = { leaf: ' ', closed: '▸', loading: '⋯', open: '▾' } as const;
+/** Names keep at least this many columns, however deep they are. */
+const MIN_NAME_COLUMNS = 12;
+const MIN_NOTE_COLUMNS = 4;
+const WIDE_TREE_COLUMNS = 40;
+
+export interface TreePaneProps {
+  readonly tree: TreeState;
+  readonly contents: ReadonlyMap<string, string>;
+  readonly width: number;
+  readonly height: number;
+  readonly isFocused: boolean;
+}
+
+/** The rows of the tree that are on the screen, and no others. */
+export const TreePane = memo(function TreePane(props: TreePaneProps): ReactNode {
+  const theme = useContext(ThemeContext);
+  const { tree, width, height } = props;
+  const visible = tree.rows.slice(tree.top, tree.top + height);
+  return (
+    <Box flexDirection="column" width={width} height={height}>
+      <Text wrap="truncate">
+        {visible.map((row, index) => treeLine(row, tree.top + index === tree.selected, props, theme)).join('\n')}
+      </Text>
+    </Box>
+  );
+});
+
+/** One row in exactly `width` columns: indent, mark, name, and the note at the right edge where it fits. */
+export function treeLine(
+  row: TreeRow,
+  isSelected: boolean,
+  { contents, width, isFocused }: Pick<TreePaneProps, 'contents' | 'width' | 'isFocused'>,
+  theme: Theme,
+): string {
+  const { text, note, role } = itemLabel(row.item, contents);
+  const step = width >= WIDE_TREE_COLUMNS ? 2 : 1;
+  const indent = ' '.repeat(Math.min(row.depth * step, Math.max(0, width - MIN_NAME_COLUMNS - 2)));
+  const head = `${indent}${MARKS[row.status]} `;
+  const room = width - displayWidth(head);
+  // The note keeps its place as long as enough is left to tell the name.
+  const noteRoom = room - Math.min(displayWidth(text), MIN_NAME_COLUMNS) - 1;
+  const shownNote = noteRoom < MIN_NOTE_COLUMNS ? '' : truncate(note, noteRoom);
+  const name = truncate(text, shownNote === '' ? room : room - displayWidth(shownNote) - 1);
+  const left = room - displayWidth(name);
+  const gap = ' '.repeat(Math.max(0, left - displayWidth(shownNote)));
+  if (isSelected)
+    return theme.paint(isFocused ? 'selected' : 'selectedIdle', padTo(head + name + gap + shownNote, width));
+  return head + theme.paint(role, name) + gap + theme.paint('dim', shownNote);
+}

@@ -1,0 +1,109 @@
+import {
+  type BlockDevice,
+  type FileNode,
+  type Image,
+  isContainer,
+  type LayoutRow,
+  layoutRows,
+  type Volume,
+} from '../../core/index.ts';
+import { formatError } from '../text/format.ts';
+import { listDirectory } from './listing.ts';
+import type { TreeItem } from './tree-item.ts';
+
+/** Layers of a backing chain that are shown. */
+const MAX_BACKING_ROWS = 200;
+const NO_ABORT = new AbortController().signal;
+
+export interface ListingOptions {
+  readonly showDeleted: boolean;
+}
+
+/** What stands below the image itself; nothing is read for it. */
+export function diskChildren(image: Image): TreeItem[] {
+  const items: TreeItem[] = [];
+  if (image.container.format !== 'raw') items.push({ kind: 'host-file', image });
+  items.push(...backingRows(image));
+  if (image.partitionError !== undefined) items.push({ kind: 'error', text: formatError(image.partitionError) });
+  if (image.partitionTable !== undefined) items.push({ kind: 'table', image, table: image.partitionTable });
+  else for (const volume of image.volumes) items.push({ kind: 'volume', image, volume, partition: undefined });
+  return items;
+}
+
+function backingRows(image: Image): TreeItem[] {
+  const items: TreeItem[] = [];
+  let layer: BlockDevice = image.container;
+  while (isContainer(layer) && layer.backing !== undefined && items.length < MAX_BACKING_ROWS) {
+    const { name, device } = layer.backing as { name: string; device: BlockDevice };
+    items.push({ kind: 'backing', name, device });
+    layer = device;
+  }
+  return items;
+}
+
+function layoutItem(image: Image, row: LayoutRow): TreeItem {
+  if (row.kind === 'gap') return { kind: 'gap', image, range: row };
+  if (row.kind === 'metadata') return { kind: 'region', image, name: row.name, range: row };
+  const volume = image.volumes.find(({ partition }) => partition === row.partition);
+  return { kind: 'volume', image, volume, partition: row.partition };
+}
+
+/** The children of an item that is opened; what fails is a row of its own, never an exception (but for an abort). */
+export async function loadChildren(
+  item: TreeItem,
+  { showDeleted }: ListingOptions,
+  signal: AbortSignal = NO_ABORT,
+): Promise<readonly TreeItem[]> {
+  try {
+    switch (item.kind) {
+      case 'disk':
+        return diskChildren(item.image);
+      case 'table':
+        return layoutRows(item.table, item.image.disk.size).map((row) => layoutItem(item.image, row));
+      case 'volume':
+        return item.volume === undefined ? [] : await volumeChildren(item.volume);
+      case 'filesystem': {
+        const root = await item.filesystem.node(item.filesystem.rootId, { signal });
+        return await directoryChildren({ ...item, parent: undefined }, root, showDeleted, signal);
+      }
+      case 'entry': {
+        const node = await item.filesystem.node(item.nodeId, { signal });
+        return await directoryChildren({ ...item, parent: item }, node, showDeleted, signal);
+      }
+      default:
+        return [];
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    return [{ kind: 'error', text: formatError(error) }];
+  }
+}
+
+async function volumeChildren(volume: Volume): Promise<TreeItem[]> {
+  const filesystem = await volume.filesystem();
+  if (filesystem !== undefined) return [{ kind: 'filesystem', volume, filesystem }];
+  const content = await volume.content();
+  return [{ kind: 'note', text: content === undefined ? 'no filesystem recognized' : `${content}: not browsable` }];
+}
+
+async function directoryChildren(
+  place: Parameters<typeof listDirectory>[0],
+  node: FileNode,
+  showDeleted: boolean,
+  signal: AbortSignal,
+): Promise<TreeItem[]> {
+  if (node.kind !== 'directory') return [{ kind: 'note', text: `not a directory but a ${node.kind}` }];
+  const { volume, filesystem, parent } = place;
+  return listDirectory({ volume, filesystem, parent }, node, showDeleted, signal);
+}
+
+/** What a volume holds, in a word or two for its row; an error when it is damaged. */
+export async function volumeContent(volume: Volume): Promise<string> {
+  try {
+    const filesystem = await volume.filesystem();
+    if (filesystem !== undefined) return filesystem.type;
+    return (await volume.content()) ?? '';
+  } catch {
+    return 'damaged';
+  }
+}

@@ -1,0 +1,90 @@
+import { type Directory, type DirectoryEntry, escapeText, type FileSystem } from '../../core/index.ts';
+import { formatError } from '../text/format.ts';
+import type { EntryItem, TreeItem } from './tree-item.ts';
+
+/** A directory is listed as far as this many entries; the row after them says so. */
+export const MAX_LISTED_ENTRIES = 250_000;
+/** Entries whose directory does not tell their kind are looked up as far as this many; each costs a node. */
+const MAX_KIND_LOOKUPS = 5_000;
+
+export interface ListingPlace {
+  readonly volume: EntryItem['volume'];
+  readonly filesystem: FileSystem;
+  /** The directory's own item; undefined for the root. */
+  readonly parent: EntryItem | undefined;
+}
+
+/** The entries of a directory as items: directories first, then by name without regard to case; sorted and escaped once. */
+export async function listDirectory(
+  place: ListingPlace,
+  directory: Directory,
+  showDeleted: boolean,
+  signal: AbortSignal,
+): Promise<TreeItem[]> {
+  const sortable: { readonly item: EntryItem; readonly rank: number; readonly key: string }[] = [];
+  let lookups = 0;
+  let failure: unknown;
+  let isCut = false;
+  try {
+    for await (const found of directory.entries({ signal, deleted: showDeleted })) {
+      if (sortable.length >= MAX_LISTED_ENTRIES) {
+        isCut = true;
+        break;
+      }
+      const isLookedUp = found.kind === 'unknown' && lookups++ < MAX_KIND_LOOKUPS;
+      const entry = isLookedUp ? await withKind(place.filesystem, found, signal) : found;
+      sortable.push({
+        item: entryItem(place, entry),
+        rank: entry.kind === 'directory' ? 0 : 1,
+        key: entry.name.toLowerCase(),
+      });
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    // What was read before the damage is shown, and the damage below it.
+    failure = error;
+  }
+  sortable.sort(
+    (left, right) => left.rank - right.rank || compare(left.key, right.key) || compare(left.item.name, right.item.name),
+  );
+  const items: TreeItem[] = sortable.map(({ item }) => item);
+  if (isCut) items.push({ kind: 'note', text: `only the first ${MAX_LISTED_ENTRIES} entries are listed` });
+  if (failure !== undefined) items.push(errorItem(failure));
+  if (items.length === 0) items.push({ kind: 'note', text: '(empty)' });
+  return items;
+}
+
+function compare(left: string, right: string): number {
+  return left < right ? -1 : left > right ? 1 : 0;
+}
+
+function entryItem({ volume, filesystem, parent }: ListingPlace, entry: DirectoryEntry): EntryItem {
+  const { name, nodeId, kind, deleted } = entry;
+  const label = escapeText(name);
+  return {
+    kind: 'entry',
+    volume,
+    filesystem,
+    parent,
+    name,
+    // Most names need no escape: one string serves as both.
+    label: label === name ? name : label,
+    nodeId,
+    entryKind: kind,
+    deleted,
+  };
+}
+
+async function withKind(filesystem: FileSystem, entry: DirectoryEntry, signal: AbortSignal): Promise<DirectoryEntry> {
+  try {
+    const { kind } = await filesystem.node(entry.nodeId, { signal });
+    return { ...entry, kind };
+  } catch {
+    signal.throwIfAborted();
+    return entry;
+  }
+}
+
+export function errorItem(error: unknown): TreeItem {
+  return { kind: 'error', text: formatError(error) };
+}

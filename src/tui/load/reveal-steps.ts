@@ -1,0 +1,53 @@
+import { DiskError, formatLocator, type Image, parseLocator } from '../../core/index.ts';
+import type { RevealStep } from '../state/tree.ts';
+import { diskChildren, loadChildren } from './children.ts';
+import { keyOf, type TreeItem } from './tree-item.ts';
+
+/**
+ * The way down the tree to the place that a locator names, with the children of every level on it.
+ * Rejects with the DiskError of the locator, the filesystem or the path.
+ */
+export async function revealSteps(
+  image: Image,
+  text: string,
+  showDeleted: boolean,
+  signal: AbortSignal,
+): Promise<RevealStep[]> {
+  const locator = parseLocator(text.trim());
+  const target = await image.resolve(locator, { signal });
+  const steps: RevealStep[] = [];
+  const into = async (parent: TreeItem, children: readonly TreeItem[], key: string): Promise<TreeItem> => {
+    signal.throwIfAborted();
+    const child = children.find((item) => keyOf(item) === key);
+    if (child === undefined) throw missing(text, parent);
+    steps.push({ key, children });
+    return child;
+  };
+  const childrenOf = (item: TreeItem): Promise<readonly TreeItem[]> => loadChildren(item, { showDeleted }, signal);
+  if (target.kind === 'disk') return steps;
+
+  const root: TreeItem = { kind: 'disk', image };
+  let here: TreeItem = root;
+  let children: readonly TreeItem[] = diskChildren(image);
+  if (image.partitionTable !== undefined) {
+    here = await into(root, children, 'table');
+    children = await childrenOf(here);
+  }
+  const partition = target.kind === 'partition' ? target.partition : target.volume.partition;
+  here = await into(here, children, `volume ${partition?.number ?? 'bare'}`);
+  if (target.kind === 'partition') return steps;
+  here = await into(here, await childrenOf(here), 'filesystem');
+  for (const name of target.path.split('/').filter((part) => part !== '')) {
+    children = await childrenOf(here);
+    const child = children.find((item) => item.kind === 'entry' && !item.deleted && item.name === name);
+    if (child === undefined) throw missing(formatLocator(target.volume.name, target.path), here);
+    here = await into(here, children, keyOf(child));
+  }
+  return steps;
+}
+
+/** Only past the limit of a listing: the path itself was resolved. */
+function missing(place: string, parent: TreeItem): DiskError {
+  const names = parent.kind === 'entry' ? ` in ${parent.label}` : '';
+  return new DiskError('NOT_FOUND', { layer: 'tree', structure: place, found: `no row for it${names}` });
+}

@@ -1,0 +1,114 @@
+import {
+  type BlockDevice,
+  type ByteRange,
+  type EntryKind,
+  type FileSystem,
+  formatLocator,
+  type Image,
+  type Partition,
+  type PartitionTable,
+  type Volume,
+} from '../../core/index.ts';
+
+export interface EntryItem {
+  readonly kind: 'entry';
+  readonly volume: Volume;
+  readonly filesystem: FileSystem;
+  readonly parent: EntryItem | undefined;
+  /** As the image has it. */
+  readonly name: string;
+  /** Safe for a terminal. */
+  readonly label: string;
+  readonly nodeId: number;
+  readonly entryKind: EntryKind;
+  readonly deleted: boolean;
+}
+
+/** A thing that the tree shows: a layer, a range, a file; and the lines that stand for none. */
+export type TreeItem =
+  | { readonly kind: 'disk'; readonly image: Image }
+  | { readonly kind: 'host-file'; readonly image: Image }
+  | { readonly kind: 'backing'; readonly name: string; readonly device: BlockDevice }
+  | { readonly kind: 'table'; readonly image: Image; readonly table: PartitionTable }
+  /** A partition, or the bare disk. An extended partition bears no volume. */
+  | {
+      readonly kind: 'volume';
+      readonly image: Image;
+      readonly volume: Volume | undefined;
+      readonly partition: Partition | undefined;
+    }
+  | { readonly kind: 'region'; readonly image: Image; readonly name: string; readonly range: ByteRange }
+  | { readonly kind: 'gap'; readonly image: Image; readonly range: ByteRange }
+  | { readonly kind: 'filesystem'; readonly volume: Volume; readonly filesystem: FileSystem }
+  | EntryItem
+  | { readonly kind: 'note'; readonly text: string }
+  | { readonly kind: 'loading' }
+  | { readonly kind: 'error'; readonly text: string };
+
+/** Whether the item may have children; only trying tells for a node of unknown kind. */
+export function isExpandable(item: TreeItem): boolean {
+  switch (item.kind) {
+    case 'disk':
+    case 'table':
+    case 'filesystem':
+      return true;
+    case 'volume':
+      return item.volume !== undefined;
+    case 'entry':
+      return item.entryKind === 'directory' || item.entryKind === 'unknown';
+    default:
+      return false;
+  }
+}
+
+/** Whether the item opens as soon as it is there: what has one sensible child costs no key of its own. */
+export function opensItself(item: TreeItem): boolean {
+  if (item.kind === 'volume') return item.partition === undefined;
+  return item.kind === 'table' || item.kind === 'filesystem';
+}
+
+/** Tells an item among its siblings. */
+export function keyOf(item: TreeItem): string {
+  if (item.kind === 'volume') return `volume ${item.partition?.number ?? 'bare'}`;
+  return item.kind === 'entry' ? `entry ${item.nodeId} ${item.name}` : item.kind;
+}
+
+/** The absolute path of an entry, as the image has it. */
+export function pathOf(item: EntryItem): string {
+  const names: string[] = [];
+  for (let at: EntryItem | undefined = item; at !== undefined; at = at.parent) names.push(at.name);
+  return `/${names.reverse().join('/')}`;
+}
+
+/** Where the item is, as a locator that can be typed; undefined for what has none. */
+export function locatorOf(item: TreeItem): string | undefined {
+  switch (item.kind) {
+    case 'volume':
+      return item.partition === undefined ? ':/' : `p${item.partition.number}`;
+    case 'filesystem':
+      return formatLocator(item.volume.name, '/');
+    case 'entry':
+      return item.deleted ? undefined : formatLocator(item.volume.name, pathOf(item));
+    default:
+      return undefined;
+  }
+}
+
+/** The bytes of the disk that the item starts at, where that is one place. */
+export function diskStartOf(item: TreeItem): number | undefined {
+  switch (item.kind) {
+    case 'disk':
+    case 'table':
+      return 0;
+    case 'volume':
+      return item.partition?.start ?? 0;
+    case 'filesystem':
+    case 'entry':
+      return item.volume.partition?.start ?? 0;
+    case 'region':
+    case 'gap':
+      return item.range.start;
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,173 @@
+import { escapeText } from '../../core/index.ts';
+import type { Command } from '../keymap.ts';
+import { locatorOf } from '../load/tree-item.ts';
+import { gotoOffset, moveInHex, realigned } from './hex-view.ts';
+import { openPrompt, promptCommand, typeIntoPrompt } from './prompt.ts';
+import { clampScroll, layoutIn, overlaySize, scrollLimit } from './selectors.ts';
+import type { Tab, TuiAction, TuiState } from './state.ts';
+import { withTree } from './subject.ts';
+import { childrenArrived, forgetBelow, type RevealStep, reveal } from './tree.ts';
+import { moveInTree } from './tree-keys.ts';
+
+/** The next state; pure. What has to be read follows from the state (requests.ts) and comes back as an action. */
+export function reduce(state: TuiState, action: TuiAction): TuiState {
+  switch (action.type) {
+    case 'command':
+      return command(state, action.command);
+    case 'typed':
+      return typeIntoPrompt(state, action.text);
+    case 'resized':
+      return resized(state, action.viewport);
+    case 'children':
+      return withTree(state, childrenArrived(state.tree, action.row, action.items));
+    case 'content':
+      return { ...state, contents: new Map(state.contents).set(action.volume, escapeText(action.content)) };
+    case 'arrived':
+      if (state.going?.id !== action.request) return state;
+      return arrived(state, action.steps);
+    case 'not-arrived':
+      if (state.going?.id !== action.request) return state;
+      return { ...state, going: undefined, message: { text: action.problem, tone: 'error' } };
+    default:
+      return aboutSubject(state, action);
+  }
+}
+
+function arrived(state: TuiState, steps: readonly RevealStep[]): TuiState {
+  const next: TuiState = {
+    ...withTree({ ...state, message: undefined }, reveal(state.tree, steps)),
+    going: undefined,
+    isZoomed: false,
+  };
+  const { pending, window } = next.hex;
+  if (pending === undefined) return { ...next, pane: 'tree' };
+  const viewing: TuiState = { ...next, pane: 'view' };
+  return window === undefined ? viewing : gotoOffset(viewing, pending);
+}
+
+type SubjectAction = Extract<TuiAction, { readonly subject: number }>;
+
+/** An answer about another row than the one selected now comes too late and is dropped. */
+function aboutSubject(state: TuiState, action: SubjectAction): TuiState {
+  if (action.subject !== state.subject.id) return state;
+  switch (action.type) {
+    case 'bytes': {
+      const next = realigned({ ...state, hex: { ...state.hex, window: action.window } });
+      return next.hex.pending === undefined || next.going !== undefined ? next : gotoOffset(next, next.hex.pending);
+    }
+    case 'no-bytes':
+      return { ...state, hex: { ...state.hex, problem: action.problem } };
+    case 'details':
+      return { ...state, details: { ...state.details, ...contentOf(action.result) } };
+    case 'text':
+      return { ...state, text: { ...state.text, ...contentOf(action.result) } };
+  }
+}
+
+function contentOf<Content extends object>(
+  result: Content | { readonly problem: string },
+): { content: Content | undefined; problem: string | undefined } {
+  return 'problem' in result
+    ? { content: undefined, problem: result.problem }
+    : { content: result, problem: undefined };
+}
+
+function resized(state: TuiState, viewport: TuiState['viewport']): TuiState {
+  const next = realigned({ ...state, viewport });
+  return scrolled(withTree(next, next.tree), 0);
+}
+
+function command(state: TuiState, name: Command): TuiState {
+  if (name === 'quit') return { ...state, isDone: true };
+  if (state.prompt !== undefined) return promptCommand(state, name);
+  // A message stands until the next key.
+  const fresh: TuiState =
+    state.message === undefined || state.going !== undefined ? state : { ...state, message: undefined };
+  if (fresh.overlay !== undefined) return inOverlay(fresh, name);
+  return everywhere(fresh, name) ?? inPane(fresh, name);
+}
+
+function inOverlay(state: TuiState, name: Command): TuiState {
+  return name === 'close' ? { ...state, overlay: undefined } : paged(state, name);
+}
+
+function everywhere(state: TuiState, name: Command): TuiState | undefined {
+  switch (name) {
+    case 'help':
+    case 'diagnostics':
+      return { ...state, overlay: { kind: name, scroll: 0 } };
+    case 'switch-pane':
+      return state.pane === 'tree' ? { ...state, pane: 'view' } : { ...state, pane: 'tree', isZoomed: false };
+    case 'show-details':
+      return showing(state, 'details');
+    case 'show-hex':
+      return showing(state, 'hex');
+    case 'show-text':
+      return showing(state, 'text');
+    case 'zoom': {
+      const isZoomed = !state.isZoomed;
+      return realigned({ ...state, isZoomed, pane: isZoomed ? 'view' : state.pane });
+    }
+    case 'goto':
+    case 'find':
+      return openPrompt(state, name);
+    case 'toggle-deleted':
+      return withDeletedToggled(state);
+    case 'close':
+      return realigned({ ...state, pane: 'tree', isZoomed: false });
+    default:
+      return undefined;
+  }
+}
+
+function showing(state: TuiState, tab: Tab): TuiState {
+  return { ...state, tab };
+}
+
+function inPane(state: TuiState, name: Command): TuiState {
+  if (state.pane === 'tree') return moveInTree(state, name);
+  return state.tab === 'hex' ? moveInHex(state, name) : paged(state, name);
+}
+
+/** A key in a page of lines: details, text, help, diagnostics. */
+function paged(state: TuiState, name: Command): TuiState {
+  const height = state.overlay === undefined ? layoutIn(state).height : overlaySize(state).height;
+  switch (name) {
+    case 'up':
+      return scrolled(state, -1);
+    case 'down':
+      return scrolled(state, 1);
+    case 'page-up':
+      return scrolled(state, 1 - height);
+    case 'page-down':
+      return scrolled(state, Math.max(1, height - 1));
+    case 'first':
+      return scrolled(state, Number.NEGATIVE_INFINITY);
+    case 'last':
+      return scrolled(state, Number.POSITIVE_INFINITY);
+    default:
+      return state;
+  }
+}
+
+function scrolled(state: TuiState, lines: number): TuiState {
+  const limit = scrollLimit(state);
+  const moved = (page: { readonly scroll: number }): number => clampScroll(page.scroll + lines, limit);
+  if (state.overlay !== undefined) return { ...state, overlay: { ...state.overlay, scroll: moved(state.overlay) } };
+  if (state.tab === 'details') return { ...state, details: { ...state.details, scroll: moved(state.details) } };
+  if (state.tab === 'text') return { ...state, text: { ...state.text, scroll: moved(state.text) } };
+  return state;
+}
+
+/** Directories are read again as the new setting has them, and the selection is looked for again. */
+function withDeletedToggled(state: TuiState): TuiState {
+  const { item } = state.subject;
+  const kept = item.kind === 'entry' && item.deleted ? item.parent : item;
+  const locator = kept === undefined ? undefined : locatorOf(kept);
+  const showDeleted = !state.showDeleted;
+  const tree = forgetBelow(state.tree, ({ kind }) => kind === 'filesystem');
+  const going = locator === undefined ? undefined : { id: state.nextRequest, locator };
+  const text = showDeleted ? 'deleted entries are listed' : 'deleted entries are not listed';
+  const next = withTree({ ...state, showDeleted, going }, tree);
+  return { ...next, nextRequest: state.nextRequest + 1, message: { text, tone: 'info' } };
+}

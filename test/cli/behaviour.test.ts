@@ -1,0 +1,132 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import test from 'ava';
+import { demoImage, launcher, sectorscope } from '../helpers/cli.ts';
+import { temporaryFolder } from '../helpers/tools.ts';
+
+const commands = ['info', 'parts', 'ls', 'cat', 'extract', 'hex', 'hash', 'export', 'map'];
+
+test('the help lists every command, and the help of each shows an example', async (t) => {
+  const { stdout, code } = await sectorscope(['--help']);
+  t.is(code, 0);
+  for (const command of commands) {
+    t.regex(stdout.toString(), new RegExp(`^ {2}${command} `, 'm'));
+    const help = await sectorscope([command, '--help']);
+    t.is(help.code, 0);
+    t.regex(help.stdout.toString(), new RegExp(`Examples:\n {2}\\$ sectorscope ${command} `), command);
+    t.regex(help.stdout.toString(), /--json/);
+  }
+});
+
+test('browsing leaves the bytes and times of the image file as they were', async (t) => {
+  const folder = temporaryFolder(t);
+  const image = path.join(folder, 'disk.qcow2');
+  writeFileSync(image, readFileSync(demoImage));
+  const facts = (): unknown => {
+    const { size, mtimeNs, ctimeNs, atimeNs } = statSync(image, { bigint: true });
+    return { size, mtimeNs, ctimeNs, atimeNs };
+  };
+  const before = facts();
+  const lines = [[], ['info'], ['parts'], ['ls', '-R'], ['hash'], ['map'], ['hex']];
+  for (const [command, ...rest] of lines) {
+    const { code, stderr } = await sectorscope(command === undefined ? [image] : [command, ...rest, image]);
+    t.is(code, 0, stderr);
+  }
+  t.deepEqual(facts(), before);
+  t.deepEqual(Buffer.compare(readFileSync(image), readFileSync(demoImage)), 0);
+});
+
+test('every kind of failure has its exit code, one line on standard error, and no stack trace', async (t) => {
+  const folder = temporaryFolder(t);
+  const file = (name: string, bytes: Uint8Array | string): string => {
+    writeFileSync(path.join(folder, name), bytes);
+    return path.join(folder, name);
+  };
+  const truncated = file('truncated.qcow2', readFileSync(demoImage).subarray(0, 60));
+  const empty = file('empty.img', '');
+  const cases: [readonly string[], number, RegExp][] = [
+    [['info', path.join(folder, 'missing.img')], 5, /no such file/],
+    [['info', folder], 4, /expected a regular file, found a directory/],
+    [['cat', demoImage, 'p9:/x'], 5, /expected one of p1, p2, found p9/],
+    [['cat', demoImage, 'p2:/etc/nothing'], 5, /no nothing in \/etc/],
+    [['cat', demoImage, '/etc/passwd'], 5, /p1:\/\.\.\. or p2:\/\.\.\./],
+    [['cat', demoImage, 'p2:/etc'], 4, /expected a regular file, found a directory/],
+    [['cat', demoImage, 'nonsense'], 5, /expected a place such as/],
+    [['hex', demoImage, '--offset', '300MiB'], 6, /outside|inside/],
+    [['hex', demoImage, '--offset', 'ten'], 6, /such as 4096/],
+    [['hash', demoImage, '--algorithm', 'crc7'], 4, /crc7/],
+    [['info', truncated], 3, /qcow2/],
+    [['hex', empty, '--offset', '1'], 6, /0 bytes/],
+    [['info', demoImage, '--format', 'vdi'], 4, /vdi/],
+    [['ls'], 2, /missing required argument/],
+    [['info', demoImage, '--sector-size', '777'], 2, /power of two/],
+    [['info', demoImage, '--nonsense'], 2, /unknown option/],
+  ];
+  for (const [args, expected, message] of cases) {
+    const { code, stderr, stdout } = await sectorscope(args);
+    t.is(code, expected, `${args.join(' ')}: ${stderr}`);
+    t.regex(stderr, message);
+    t.notRegex(stderr, /\n\s+at |node:internal/);
+    t.is(stdout.toString(), '');
+  }
+});
+
+test('with --json an error is JSON on standard error', async (t) => {
+  const { code, stderr } = await sectorscope(['cat', demoImage, 'p2:/none', '--json']);
+  t.is(code, 5);
+  t.like(JSON.parse(stderr), { error: { code: 'NOT_FOUND', layer: 'ext4' } });
+});
+
+test('an empty image is an empty raw disk', async (t) => {
+  const empty = path.join(temporaryFolder(t), 'empty.img');
+  writeFileSync(empty, '');
+  for (const command of ['info', 'parts', 'ls', 'hash', 'map', 'hex']) {
+    const { code, stderr } = await sectorscope([command, empty]);
+    t.is(code, 0, `${command}: ${stderr}`);
+  }
+});
+
+test('a reader that has enough ends the command quietly', async (t) => {
+  const out = execFileSync(
+    'bash',
+    ['-c', `"${process.execPath}" "${launcher}" cat "${demoImage}" p1 2>&1 >&3 3>&- | cat; :`],
+    { stdio: ['ignore', 'pipe', 'inherit', openSync('/dev/null', 'w')] },
+  );
+  t.is(out.toString(), '');
+  const child = spawn(
+    'bash',
+    ['-c', `"${process.execPath}" "${launcher}" cat "${demoImage}" p2 | head -c 10 | wc -c; echo "\${PIPESTATUS[0]}"`],
+    { stdio: 'pipe' },
+  );
+  let text = '';
+  child.stdout.on('data', (chunk) => {
+    text += String(chunk);
+  });
+  child.stderr.on('data', (chunk) => {
+    text += String(chunk);
+  });
+  await new Promise((resolve) => child.on('close', resolve));
+  t.deepEqual(text.trim().split(/\s+/), ['10', '0']);
+});
+
+test('redirected standard input is read in place', async (t) => {
+  const descriptor = openSync(demoImage, 'r');
+  t.teardown(() => closeSync(descriptor));
+  const out = execFileSync(process.execPath, [launcher, 'cat', '-', 'p2:/etc/hostname'], {
+    stdio: [descriptor, 'pipe', 'inherit'],
+  });
+  t.is(out.toString(), 'demo\n');
+});
+
+test('a FIFO or a device as the image is refused at once', async (t) => {
+  const folder = temporaryFolder(t);
+  const fifo = path.join(folder, 'fifo');
+  execFileSync('mkfifo', [fifo]);
+  symlinkSync('/dev/zero', path.join(folder, 'zero'));
+  for (const name of [fifo, path.join(folder, 'zero')]) {
+    const { code, stderr } = await sectorscope(['info', name]);
+    t.is(code, 4, stderr);
+    t.regex(stderr, /a special file/);
+  }
+});

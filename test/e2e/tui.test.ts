@@ -1,0 +1,177 @@
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { copyFileSync, readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import test, { type ExecutionContext } from 'ava';
+import { projectRoot } from '../helpers/fixtures.ts';
+import { type TerminalOptions, TestTerminal } from '../helpers/terminal.ts';
+import { temporaryFolder } from '../helpers/tools.ts';
+
+const program = fileURLToPath(new URL('../tui/fake-tui.js', import.meta.url));
+const DOWN = '\x1b[B';
+const ENTER = '\r';
+
+function open(t: ExecutionContext, args: readonly string[], options?: TerminalOptions): TestTerminal {
+  return new TestTerminal(t, program, args, options);
+}
+
+function hashOf(file: string): string {
+  return createHash('sha256').update(readFileSync(file)).digest('hex');
+}
+
+test('from the disk to the bytes of a file, and out again', async (t) => {
+  const terminal = open(t, ['plain']);
+  await terminal.see(/GPT partition table/);
+  t.true(terminal.isAlternate);
+  terminal.type(DOWN.repeat(5));
+  terminal.type(ENTER);
+  await terminal.see(/▸ etc\//);
+  terminal.type(`${DOWN}${DOWN}${ENTER}`);
+  await terminal.see(/passwd/);
+  terminal.type(`${DOWN}${DOWN}2`);
+  await terminal.see(/▸00000000 72 6f 6f 74 3a 78 3a 30 {2}root:x:0/);
+  await terminal.see(/of 71 B │ disk 0x110000 \(LBA 2176\)/);
+  terminal.type('3');
+  await terminal.see(/alice:x:1000:1000/);
+  terminal.type('q');
+  t.is((await terminal.exited).exitCode, 0);
+  t.false(terminal.isAlternate, 'the alternate screen is left');
+  t.true(terminal.isCursorShown);
+  t.is(terminal.screen.trim(), '', 'nothing is left behind');
+});
+
+test('three arrows in one chunk move three rows', async (t) => {
+  const terminal = open(t, ['plain']);
+  await terminal.see(/1\/9/);
+  terminal.type(DOWN.repeat(3));
+  await terminal.see(/4\/9/);
+  terminal.type('kk');
+  await terminal.see(/2\/9/);
+  t.pass();
+});
+
+test('goto a place, then an offset; a wrong one is said and changes nothing', async (t) => {
+  const terminal = open(t, ['plain']);
+  await terminal.see(/GPT partition table/);
+  terminal.type('g');
+  await terminal.see(/Go to offset or place/);
+  terminal.type('p1:/binary.bin');
+  terminal.type(ENTER);
+  await terminal.see(/p1:\/binary\.bin/);
+  terminal.type('g');
+  terminal.type('1s');
+  terminal.type(ENTER);
+  await terminal.see(/512 = 0x200 of 4 KiB │ disk 0x\w+ \(LBA \d+\)/);
+  await terminal.see(/▸00000200 00 01 02 03/);
+  terminal.type('g');
+  terminal.type('1TiB');
+  terminal.type(ENTER);
+  await terminal.see(/goto: expected an offset from 0 to 0xfff, found 0x10000000000/);
+  await terminal.see(/512 = 0x200/);
+  t.pass();
+});
+
+test('help lists the keys; escape leaves it; ctrl-c quits', async (t) => {
+  const terminal = open(t, ['plain'], { columns: 100, rows: 60 });
+  await terminal.see(/GPT partition table/);
+  terminal.type('?');
+  await terminal.see(/find a name among the rows, as you type/);
+  terminal.type('\x1b');
+  await terminal.see(/▸ p1 root/);
+  terminal.type('!');
+  await terminal.see(/gpt backup header at 0x3ffe00\s+missing/);
+  terminal.type('\x03');
+  t.is((await terminal.exited).exitCode, 0);
+  t.true(terminal.isCursorShown);
+});
+
+test('resizing redraws for the new size, in both directions, and leaves no lines behind', async (t) => {
+  const terminal = open(t, ['plain', 'p1:/binary.bin', '0x80']);
+  await terminal.see(/ 00000080 80 81 82 83 84 85 86 87 {2}\.{8}$/m);
+  terminal.resize(200, 50);
+  await terminal.see(/▸00000000 00 01 .* 1f {2}/);
+  await terminal.see(() => terminal.lines[48]?.startsWith(' raw 4 MiB │ 128 = 0x80') === true);
+  terminal.resize(30, 8);
+  await terminal.see(/Terminal too small/);
+  t.regex(terminal.screen, /30x8, needs 60x12/);
+  terminal.resize(80, 24);
+  await terminal.see(() => terminal.lines[22]?.startsWith(' raw 4 MiB │ 128 = 0x80') === true);
+  t.is(terminal.scrollback, 0);
+});
+
+test('NO_COLOR leaves no colour, only attributes', async (t) => {
+  const colors = /\x1b\[(?:[\d;]*;)?(?:3[0-7]|4[0-7]|38|48|9[0-7]|10[0-7])(?:;[\d;]*)?m/;
+  const plain = open(t, ['plain', 'p1:/binary.bin', '0'], { env: { NO_COLOR: '1' } });
+  await plain.see(/▸00000000/);
+  t.notRegex(plain.output, colors);
+  const colored = open(t, ['plain', 'p1:/binary.bin', '0']);
+  await colored.see(/▸00000000/);
+  t.regex(colored.output, colors);
+});
+
+test('names that would act on the terminal are shown as text', async (t) => {
+  const terminal = open(t, ['hostile', 'p1:'], { columns: 120, rows: 40 });
+  await terminal.see(/a\\x1b\[2Jclear/);
+  await terminal.see(/c\\x0anew\\x0aline/);
+  await terminal.see(/d\\u\{202e\}gnp\.exe/);
+  await terminal.see(/g\\xff\\x80bytes/);
+  terminal.type(DOWN.repeat(8));
+  await terminal.see(/15\/\d+/);
+  for (const raw of ['\x1b[2Jclear', '\x1b]0;title', '\u202e', '\x9b31m', '\x1b]8;;http', '\nnew'])
+    t.false(terminal.output.includes(raw), JSON.stringify(raw));
+});
+
+test('100,000 entries are opened and crossed', async (t) => {
+  const terminal = open(t, ['big', 'p1:/many']);
+  await terminal.see(/▸ many/);
+  terminal.type(ENTER);
+  await terminal.see(/file-000000\.txt/);
+  terminal.type('G');
+  await terminal.see(/100012\/100012/);
+  terminal.type('\x1b[5~');
+  await terminal.see(/file-099999\.txt/);
+  t.pass();
+});
+
+test('the command on a real image: browsed, and unchanged to the byte and the nanosecond', async (t) => {
+  const file = path.join(temporaryFolder(t), 'demo.qcow2');
+  copyFileSync(path.join(projectRoot, 'fixtures', 'demo', 'demo.qcow2'), file);
+  const before = { hash: hashOf(file), stat: statSync(file, { bigint: true }) };
+  const terminal = new TestTerminal(t, path.join(projectRoot, 'bin', 'sectorscope.js'), [file], {
+    columns: 100,
+    rows: 30,
+  });
+  await terminal.see(/p2 root .*ext4, 190 MiB/);
+  terminal.type('g');
+  terminal.type('p2:/etc/passwd');
+  terminal.type(ENTER);
+  await terminal.see(/uid 0, gid 0/);
+  terminal.type(ENTER);
+  await terminal.see(/72 6f 6f 74 3a 78 3a 30/);
+  terminal.type('3');
+  await terminal.see(/root:x:0:0:root/);
+  terminal.type('q');
+  t.is((await terminal.exited).exitCode, 0);
+  t.false(terminal.isAlternate);
+  t.true(terminal.isCursorShown);
+  const stat = statSync(file, { bigint: true });
+  t.is(hashOf(file), before.hash);
+  t.is(stat.mtimeNs, before.stat.mtimeNs);
+  t.is(stat.size, before.stat.size);
+  t.is(stat.ino, before.stat.ino);
+});
+
+test('a breakdown of the interface is told after the screen is restored', async (t) => {
+  const terminal = open(t, ['broken']);
+  t.not((await terminal.exited).exitCode, 0);
+  await terminal.see(/the image cannot be drawn/);
+  t.false(terminal.isAlternate);
+  t.true(terminal.isCursorShown);
+});
+
+test('without a terminal it says so and does not hang', (t) => {
+  const { status, stderr } = spawnSync(process.execPath, [program], { input: '', encoding: 'utf8', timeout: 20_000 });
+  t.not(status, 0);
+  t.regex(stderr, /expected a terminal on standard input and output/);
+});

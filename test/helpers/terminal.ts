@@ -1,0 +1,108 @@
+import { type IPty, spawn } from '@lydell/node-pty';
+import xterm from '@xterm/headless';
+import type { ExecutionContext } from 'ava';
+
+export interface TerminalOptions {
+  readonly columns?: number;
+  readonly rows?: number;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** How long a test waits for something to appear, in milliseconds. */
+const PATIENCE = 20_000;
+
+/** A program on a pty with a terminal emulator behind it: what is tested is what a user would see. */
+export class TestTerminal {
+  readonly exited: Promise<{ readonly exitCode: number }>;
+  /** Everything that the program wrote. */
+  output = '';
+  readonly #screen: InstanceType<typeof xterm.Terminal>;
+  readonly #pty: IPty;
+  readonly #waiting = new Set<() => void>();
+
+  /** Starts `file` with this Node.js; it is killed when the test ends. */
+  constructor(t: ExecutionContext, file: string, args: readonly string[], options: TerminalOptions = {}) {
+    const { columns: cols = 80, rows = 24, env = {} } = options;
+    this.#screen = new xterm.Terminal({ cols, rows, allowProposedApi: true });
+    // In CI Ink would draw the last frame only; a user's terminal has neither of these.
+    const { CI: _ci, NO_COLOR: _noColor, ...inherited } = process.env;
+    this.#pty = spawn(process.execPath, [file, ...args], {
+      cols,
+      rows,
+      name: 'xterm-256color',
+      env: { ...inherited, TERM: 'xterm-256color', ...env },
+    });
+    this.#pty.onData((data) => {
+      this.output += data;
+      this.#screen.write(data, () => {
+        for (const check of [...this.#waiting]) check();
+      });
+    });
+    this.#screen.onData((data) => this.#pty.write(data));
+    this.exited = new Promise((resolve) => {
+      this.#pty.onExit(resolve);
+    });
+    t.teardown(() => this.#kill());
+  }
+
+  get lines(): string[] {
+    const { active } = this.#screen.buffer;
+    return Array.from({ length: this.#screen.rows }, (_, row) =>
+      (active.getLine(active.viewportY + row)?.translateToString(true) ?? '').trimEnd(),
+    );
+  }
+
+  get screen(): string {
+    return this.lines.join('\n');
+  }
+
+  get isAlternate(): boolean {
+    return this.#screen.buffer.active.type === 'alternate';
+  }
+
+  /** Lines above the screen: a full-screen program must leave none. */
+  get scrollback(): number {
+    return this.#screen.buffer.active.baseY;
+  }
+
+  /** Whether the program left the cursor shown. */
+  get isCursorShown(): boolean {
+    return this.output.lastIndexOf('\x1b[?25h') >= this.output.lastIndexOf('\x1b[?25l');
+  }
+
+  type(text: string): void {
+    this.#pty.write(text);
+  }
+
+  resize(columns: number, rows: number): void {
+    this.#screen.resize(columns, rows);
+    this.#pty.resize(columns, rows);
+  }
+
+  /** Waits until the screen matches; fails with the screen as it is when it never does. */
+  async see(what: RegExp | (() => boolean)): Promise<void> {
+    const matches = (): boolean => (typeof what === 'function' ? what() : what.test(this.screen));
+    if (matches()) return;
+    await new Promise<void>((resolve, reject) => {
+      const check = (): void => {
+        if (!matches()) return;
+        clearTimeout(timer);
+        this.#waiting.delete(check);
+        resolve();
+      };
+      const timer = setTimeout(() => {
+        this.#waiting.delete(check);
+        reject(new Error(`never seen: ${String(what)}\n${this.screen}`));
+      }, PATIENCE);
+      this.#waiting.add(check);
+    });
+  }
+
+  #kill(): void {
+    try {
+      this.#pty.kill('SIGKILL');
+    } catch {
+      // It has ended already.
+    }
+  }
+}
