@@ -14,10 +14,10 @@ export class Output {
     this.#stream = stream;
   }
 
-  /** One line. */
-  async print(line: string): Promise<void> {
+  /** One line; a promise only when the caller should wait for the reader. */
+  print(line: string): Promise<void> | undefined {
     this.#pending += `${line}\n`;
-    if (this.#pending.length >= PIECE_CHARACTERS) await this.end();
+    return this.#pending.length >= PIECE_CHARACTERS ? this.end() : undefined;
   }
 
   async printAll(lines: Iterable<string>): Promise<void> {

@@ -55,7 +55,7 @@ export type {
 export { openFileSystem } from './filesystem/formats.ts';
 export { fileDevice, readFile } from './filesystem/read-file.ts';
 export { type ResolvedPath, type ResolveOptions, resolvePath } from './filesystem/resolve-path.ts';
-export { type WalkedEntry, type WalkOptions, walk } from './filesystem/walk.ts';
+export { type WalkedEntry, type WalkOptions, walk, walkBatches } from './filesystem/walk.ts';
 export type { Diagnostic, Format, OpenContext, Property, Reference } from './format.ts';
 export { Image, type OpenOptions, openImage, openImageOn, type Target, Volume } from './image.ts';
 export { formatLocator, type Locator, parseLocator } from './locator.ts';

@@ -8,11 +8,11 @@ import {
   formatMode,
   formatTimestamp,
   type Image,
-  kindLetter,
   type Target,
   unsupported,
   type Volume,
-  walk,
+  type WalkedEntry,
+  walkBatches,
 } from '../../core/index.ts';
 import { nodeJson } from '../describe.ts';
 import { addImageCommand, type Host, targetOf } from '../image-command.ts';
@@ -33,12 +33,11 @@ interface Start {
   readonly path: string;
 }
 
-interface ListedEntry {
-  /** Absolute in its filesystem. */
-  readonly path: string;
-  readonly entry: DirectoryEntry;
+/** Entries of one directory; their paths are absolute in the filesystem. */
+interface Listing {
   readonly volume: Volume;
   readonly filesystem: FileSystem;
+  readonly entries: readonly WalkedEntry[];
 }
 
 export function registerLs(host: Host): void {
@@ -57,7 +56,7 @@ export function registerLs(host: Host): void {
       const isSeveral = starts.length > 1 || options.recursive === true;
       const listed = listAll(starts, options, session);
       if (options.json === true) await session.output.jsonArray(entriesJson(listed, session));
-      else for await (const item of listed) await printEntry(item, isSeveral, options, session);
+      else for await (const listing of listed) await printListing(listing, isSeveral, options, session);
     },
   });
 }
@@ -87,49 +86,55 @@ function nodeTarget(target: Target): Start {
   });
 }
 
-async function* listAll(
-  starts: readonly Start[],
-  options: LsOptions,
-  session: Session,
-): AsyncGenerator<ListedEntry, void> {
+async function* listAll(starts: readonly Start[], options: LsOptions, session: Session): AsyncGenerator<Listing, void> {
   for (const { volume, filesystem, node, path } of starts) {
     const base = path === '/' ? '' : path;
+    const reading = { signal: session.signal, deleted: options.deleted === true };
     if (node.kind !== 'directory') {
-      const entry = {
-        name: base.slice(base.lastIndexOf('/') + 1),
-        nodeId: node.id,
-        kind: node.kind,
-        deleted: node.deleted,
-      };
-      yield { path, entry, volume, filesystem };
-      continue;
-    }
-    const listing = { signal: session.signal, deleted: options.deleted === true };
-    if (options.recursive !== true) {
-      for await (const entry of node.entries(listing))
-        yield { path: `${base}/${entry.name}`, entry, volume, filesystem };
-      continue;
-    }
-    const onError = (error: unknown, where: string): void =>
-      session.leaveOut(`${formatLocator(volume.name, base + where)}: ${errorLine(error)}`);
-    for await (const { path: below, entry } of walk(filesystem, node.id, { ...listing, onError })) {
-      yield { path: base + below, entry, volume, filesystem };
+      const name = base.slice(base.lastIndexOf('/') + 1);
+      const entry = { name, nodeId: node.id, kind: node.kind, deleted: node.deleted };
+      yield { volume, filesystem, entries: [{ path, entry }] };
+    } else if (options.recursive === true) {
+      const onError = (error: unknown, where: string): void =>
+        session.leaveOut(`${formatLocator(volume.name, base + where)}: ${errorLine(error)}`);
+      for await (const batch of walkBatches(filesystem, node.id, { ...reading, onError })) {
+        const entries = base === '' ? batch : batch.map((walked) => ({ ...walked, path: base + walked.path }));
+        yield { volume, filesystem, entries };
+      }
+    } else {
+      for await (const batch of node.entryBatches(reading)) {
+        yield { volume, filesystem, entries: batch.map((entry) => ({ path: `${base}/${entry.name}`, entry })) };
+      }
     }
   }
 }
 
-async function printEntry(item: ListedEntry, isSeveral: boolean, options: LsOptions, session: Session): Promise<void> {
-  const { entry, volume, path } = item;
-  const name = isSeveral ? formatLocator(volume.name, path) : escapeText(entry.name);
-  const marked = `${name}${entry.kind === 'directory' ? '/' : ''}${entry.deleted ? '  (deleted)' : ''}`;
-  await session.output.print(options.long === true ? await longLine(item, marked, session) : marked);
+async function printListing(listing: Listing, isSeveral: boolean, options: LsOptions, session: Session): Promise<void> {
+  const { volume, filesystem, entries } = listing;
+  const { output } = session;
+  for (const { path, entry } of entries) {
+    const name = isSeveral ? formatLocator(volume.name, path) : escapeText(entry.name);
+    const marked = `${name}${entry.kind === 'directory' ? '/' : ''}${entry.deleted ? '  (deleted)' : ''}`;
+    const line = options.long === true ? await longLine({ path, entry }, filesystem, marked, session) : marked;
+    // Awaiting each line would cost more than making it.
+    const printed = output.print(line);
+    if (printed !== undefined) await printed;
+  }
 }
 
+const UNKNOWN_FACTS = '??????????';
 const WIDTHS = { links: 3, id: 5, size: 11 } as const;
 
-async function longLine({ entry, filesystem, path }: ListedEntry, name: string, session: Session): Promise<string> {
+async function longLine(
+  { path, entry }: WalkedEntry,
+  filesystem: FileSystem,
+  name: string,
+  session: Session,
+): Promise<string> {
   try {
     const node = await filesystem.node(entry.nodeId, session);
+    // The inode of a deleted entry may be another file's by now: its facts would be lies.
+    if (entry.deleted && !node.deleted) return `${UNKNOWN_FACTS}  ${name}, its inode ${entry.nodeId} is in use again`;
     const { major, minor } = ('device' in node ? node.device : undefined) ?? {};
     const size = major === undefined ? String(node.size) : `${major}, ${minor}`;
     const target = node.kind === 'symlink' ? ` -> ${escapeText(await node.target(session))}` : '';
@@ -144,25 +149,32 @@ async function longLine({ entry, filesystem, path }: ListedEntry, name: string, 
       name + target,
     ].join(' ');
   } catch (error) {
-    session.signal.throwIfAborted();
-    session.leaveOut(`${escapeText(path)}: ${errorLine(error)}`);
-    return `${kindLetter(entry.kind)}?????????  ${name}`;
+    noteUnreadable(path, entry, error, session);
+    return `${UNKNOWN_FACTS}  ${name}`;
   }
 }
 
-/** The entry with its node's facts; `-l` is not needed to have them in JSON. */
-async function* entriesJson(listed: AsyncIterable<ListedEntry>, session: Session): AsyncGenerator<unknown, void> {
-  for await (const { path, entry, volume, filesystem } of listed) {
-    const { name, kind, deleted, shortName, nodeId } = entry;
-    const head = { locator: formatLocator(volume.name, path), path, name, shortName, kind, deleted };
-    try {
-      const node = await filesystem.node(nodeId, session);
-      const target = node.kind === 'symlink' ? await node.target(session) : undefined;
-      yield { ...head, ...nodeJson(node, target), deleted };
-    } catch (error) {
-      session.signal.throwIfAborted();
-      session.leaveOut(`${escapeText(path)}: ${errorLine(error)}`);
-      yield { ...head, id: nodeId, error: errorJson(error) };
+/** A live entry whose node cannot be read is left out; of a deleted one nothing else was to be expected. */
+function noteUnreadable(path: string, entry: DirectoryEntry, error: unknown, session: Session): void {
+  session.signal.throwIfAborted();
+  if (!entry.deleted) session.leaveOut(`${escapeText(path)}: ${errorLine(error)}`);
+}
+
+/** The entries with their nodes' facts; `-l` is not needed to have them in JSON. */
+async function* entriesJson(listings: AsyncIterable<Listing>, session: Session): AsyncGenerator<unknown, void> {
+  for await (const { volume, filesystem, entries } of listings) {
+    for (const { path, entry } of entries) {
+      const { name, kind, deleted, shortName, nodeId } = entry;
+      const head = { locator: formatLocator(volume.name, path), path, name, shortName, kind, deleted };
+      try {
+        const node = await filesystem.node(nodeId, session);
+        const isReused = deleted && !node.deleted;
+        const target = node.kind === 'symlink' && !isReused ? await node.target(session) : undefined;
+        yield isReused ? { ...head, id: nodeId, reused: true } : { ...head, ...nodeJson(node, target), deleted };
+      } catch (error) {
+        noteUnreadable(path, entry, error, session);
+        yield { ...head, id: nodeId, error: errorJson(error) };
+      }
     }
   }
 }

@@ -83,11 +83,15 @@ export function decodeCString(bytes: Uint8Array): string {
 const UNPRINTABLE =
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|\p{Surrogate}/gu;
 
+/** Printable ASCII but the backslash: nearly every name, and nothing to escape. */
+const PLAIN = /^[ -[\]-~]*$/;
+
 /**
  * Text from an image made safe for a terminal: what could move the cursor, recolour, reorder or hide text becomes
  * `\xHH` (a byte that is no UTF-8, or a control below 0x80) or `\u{HHHH}`; a backslash is doubled. `unescapeText` reverses it.
  */
 export function escapeText(text: string): string {
+  if (PLAIN.test(text)) return text;
   return text.replaceAll('\\', '\\\\').replace(UNPRINTABLE, (character) => {
     const code = character.codePointAt(0)!;
     if (code >= 0xdc80 && code <= 0xdcff) return `\\x${(code - 0xdc00).toString(16)}`;

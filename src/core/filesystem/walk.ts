@@ -20,15 +20,24 @@ interface PendingDirectory {
   readonly depth: number;
 }
 
-/**
- * Every entry below a directory, depth first: a directory's entries in its own order, then what lies below each. A
- * directory that was walked already (a loop, or a second name) is listed and not entered again.
- */
+/** Every entry below a directory, one at a time: see `walkBatches`. */
 export async function* walk(
   filesystem: FileSystem,
   directoryId: number,
   options: WalkOptions = {},
 ): AsyncGenerator<WalkedEntry, void> {
+  for await (const batch of walkBatches(filesystem, directoryId, options)) for (const walked of batch) yield walked;
+}
+
+/**
+ * Every entry below a directory, depth first: a directory's entries in its own order, as many at once as one read gave,
+ * then what lies below each. A directory that was walked already (a loop, or a second name) is listed and not entered again.
+ */
+export async function* walkBatches(
+  filesystem: FileSystem,
+  directoryId: number,
+  options: WalkOptions = {},
+): AsyncGenerator<readonly WalkedEntry[], void> {
   const walked = new Set([directoryId]);
   const pending: PendingDirectory[] = [{ id: directoryId, path: '', depth: 0 }];
   for (let here = pending.pop(); here !== undefined; here = pending.pop()) {
@@ -36,15 +45,20 @@ export async function* walk(
     try {
       const node = await filesystem.node(here.id, options);
       if (node.kind !== 'directory') continue;
-      for await (const found of node.entries(options)) {
-        // A deleted entry's node may be another file's by now.
-        const entry = found.kind === 'unknown' && !found.deleted ? await withKind(filesystem, found, options) : found;
-        const path = `${here.path}/${entry.name}`;
-        yield { path, entry };
-        if (entry.kind !== 'directory' || entry.deleted || walked.has(entry.nodeId) || here.depth >= MAX_DEPTH)
-          continue;
-        walked.add(entry.nodeId);
-        subdirectories.push({ id: entry.nodeId, path, depth: here.depth + 1 });
+      for await (const found of node.entryBatches(options)) {
+        const batch: WalkedEntry[] = [];
+        for (const listed of found) {
+          // A deleted entry's node may be another file's by now.
+          const isUnknown = listed.kind === 'unknown' && !listed.deleted;
+          const entry = isUnknown ? await withKind(filesystem, listed, options) : listed;
+          const path = `${here.path}/${entry.name}`;
+          batch.push({ path, entry });
+          if (entry.kind !== 'directory' || entry.deleted || here.depth >= MAX_DEPTH) continue;
+          if (walked.has(entry.nodeId)) continue;
+          walked.add(entry.nodeId);
+          subdirectories.push({ id: entry.nodeId, path, depth: here.depth + 1 });
+        }
+        yield batch;
       }
     } catch (error) {
       if (options.onError === undefined || options.signal?.aborted === true) throw error;

@@ -83,6 +83,9 @@ export class FakeFileSystem implements FileSystem {
       async *entries() {
         yield* list();
       },
+      async *entryBatches() {
+        yield list();
+      },
       lookup: async (name) => list().find((entry) => entry.name === name),
     };
   }

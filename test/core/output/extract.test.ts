@@ -19,6 +19,9 @@ class ListingFileSystem extends FakeFileSystem {
       entries: async function* () {
         yield* listed;
       },
+      entryBatches: async function* () {
+        yield listed;
+      },
     };
   }
 }

@@ -64,10 +64,12 @@ class ExtDirectory extends ExtNode implements Directory {
 
   /** Every readable entry; then, when a block was damaged, the first damage is thrown. */
   async *entries(options?: ListOptions): AsyncGenerator<DirectoryEntry, void> {
-    for await (const batch of directoryBatches(this.volume, this.inode, options)) {
-      // Not yield*: over an array that costs twice as much.
-      for (const entry of batch) yield entry;
-    }
+    // Not yield*: over an array that costs twice as much.
+    for await (const batch of this.entryBatches(options)) for (const entry of batch) yield entry;
+  }
+
+  entryBatches(options?: ListOptions): AsyncGenerator<readonly DirectoryEntry[], void> {
+    return directoryBatches(this.volume, this.inode, options);
   }
 
   lookup(name: string, options?: ReadOptions): Promise<DirectoryEntry | undefined> {

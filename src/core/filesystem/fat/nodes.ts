@@ -91,11 +91,17 @@ export class FatDirectory extends FatNode implements Directory {
   }
 
   async *entries(options: ListOptions = {}): AsyncGenerator<DirectoryEntry, void> {
-    for await (const batch of this.decode(options)) {
-      for (const entry of batch) {
+    for await (const batch of this.entryBatches(options)) for (const entry of batch) yield entry;
+  }
+
+  async *entryBatches(options: ListOptions = {}): AsyncGenerator<readonly DirectoryEntry[], void> {
+    for await (const decoded of this.decode(options)) {
+      const batch: DirectoryEntry[] = [];
+      for (const entry of decoded) {
         if (entry.kind === 'label' || (entry.deleted && options.deleted !== true)) continue;
-        yield toDirectoryEntry(entry, entry.kind);
+        batch.push(toDirectoryEntry(entry, entry.kind));
       }
+      yield batch;
     }
   }
 
