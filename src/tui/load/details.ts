@@ -121,7 +121,6 @@ function diskDetails({ image }: Extract<TreeItem, { kind: 'disk' }>): Details {
     ['disk size', formatExactSize(disk.size)],
     ['file size', formatExactSize(container.file.size)],
     ['sectors', `${formatCount(Math.floor(disk.size / disk.sectorSize))} of ${disk.sectorSize} bytes`],
-    ...(container.backing === undefined ? [] : [['backing file', escapeText(container.backing.name)] as const]),
     ['partition table', partitionTable === undefined ? 'none' : schemeName(partitionTable.scheme)],
     ...(image.diagnostics.length === 0
       ? []
@@ -142,9 +141,9 @@ function tableDetails(table: PartitionTable, disk: BlockDevice): Details {
       {
         title: `${schemeName(table.scheme)} partition table`,
         facts: [
-          ['sector size', `${table.sectorSize} bytes`],
           ['partitions', String(table.partitions.length)],
-          ...table.properties.map(formatProperty),
+          ['sector size', `${table.sectorSize} bytes`],
+          ...table.properties.map(formatProperty).filter(([label]) => label !== 'sector size'),
         ],
       },
     ],
