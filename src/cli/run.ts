@@ -81,18 +81,21 @@ class CommandHost implements Host {
       );
     };
     process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
+    const releaseSignals = (): void => {
+      process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+    };
     process.stdout.on('error', onOutputError);
     try {
-      await action(this.#session(output, controller.signal));
+      await action({ ...this.#session(output, controller.signal), releaseSignals });
       await output.end();
     } catch (error) {
       if (!isReaderGone) this.#fail(error, controller.signal, options.json === true);
     } finally {
-      process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+      releaseSignals();
     }
   }
 
-  #session(output: Output, signal: AbortSignal): Session {
+  #session(output: Output, signal: AbortSignal): Omit<Session, 'releaseSignals'> {
     const note = (message: string): void => {
       process.stderr.write(`sectorscope: ${message}\n`);
     };

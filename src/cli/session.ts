@@ -27,6 +27,8 @@ export interface Session {
   leaveOut(message: string): void;
   /** Progress on standard error while it is a terminal. */
   progress(label: string): ProgressLine;
+  /** For a face that handles SIGINT and SIGTERM itself: they abort `signal` no more. */
+  releaseSignals(): void;
 }
 
 /** Opens IMAGE as the options say; `-` is standard input. */

@@ -52,6 +52,7 @@ export type {
   SymbolicLink,
   Timestamp,
 } from './filesystem/filesystem.ts';
+export { openFileSystem } from './filesystem/formats.ts';
 export { fileDevice, readFile } from './filesystem/read-file.ts';
 export { type ResolvedPath, type ResolveOptions, resolvePath } from './filesystem/resolve-path.ts';
 export { type WalkedEntry, type WalkOptions, walk } from './filesystem/walk.ts';

@@ -23,9 +23,10 @@ export async function fixtureNames(folder: string): Promise<string[]> {
 
 /** A fixture in memory, decompressed. */
 export async function fixtureBytes(name: string): Promise<Uint8Array> {
-  return zstdDecompressSync(await readFile(path.join(fixturesFolder, `${name}.zst`)), {
-    maxOutputLength: MAX_FIXTURE_BYTES,
-  });
+  const packed = await readFile(path.join(fixturesFolder, `${name}.zst`));
+  const plain = zstdDecompressSync(packed, { maxOutputLength: MAX_FIXTURE_BYTES });
+  // A Buffer's slice() shares memory where a Uint8Array's copies: a test that damages its copy must not damage the fixture.
+  return new Uint8Array(plain.buffer, plain.byteOffset, plain.length);
 }
 
 export async function fixtureDevice(name: string, sectorSize?: number): Promise<MemoryDevice> {

@@ -22,13 +22,13 @@ export function registerBrowse(host: Host, faces: Faces): void {
     await host.run(options, async (session) => {
       const isTerminal = process.stdout.isTTY && options.json !== true;
       await using image = await openNamed(name ?? packagePath(DEMO_IMAGE), options, session);
-      if (isTerminal) await browse(image, faces);
+      if (isTerminal) await browse(image, faces, session);
       else await printWhole(image, options, session);
     });
   });
 }
 
-async function browse(image: Image, faces: Faces): Promise<void> {
+async function browse(image: Image, faces: Faces, session: Session): Promise<void> {
   if (!process.stdin.isTTY) {
     throw new DiskError('UNSUPPORTED', {
       layer: 'terminal',
@@ -37,6 +37,7 @@ async function browse(image: Image, faces: Faces): Promise<void> {
       found: 'a file or a pipe',
     });
   }
+  session.releaseSignals();
   await faces.browse(image);
 }
 

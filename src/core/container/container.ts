@@ -11,7 +11,7 @@ export interface Container extends BlockDevice, ExtentSource {
   readonly file: BlockDevice;
   /** The next layer down of a chain, if any. */
   readonly backing: BackingLayer | undefined;
-  /** Facts for people and `--json`, in the order to print them. */
+  /** Facts for people and `--json` beyond what the interface says, in the order to print them. */
   readonly properties: readonly Property[];
 }
 

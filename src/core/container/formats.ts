@@ -2,18 +2,23 @@ import type { BlockDevice } from '../device/block-device.ts';
 import { unsupported } from '../errors.ts';
 import type { Format, OpenContext } from '../format.ts';
 import type { Container } from './container.ts';
+import { identifyForeign } from './foreign-formats.ts';
 import { qcow2Format } from './qcow2/qcow2-format.ts';
 import { rawFormat } from './raw.ts';
 
 /** Every container format, in the order they are tried; raw, which matches everything, stands last. */
 export const containerFormats: readonly Format<Container>[] = [qcow2Format, rawFormat];
 
-/** Opens the container that `device` holds: the format named, or the first whose magic matches. */
+/**
+ * Opens the container that `device` holds: the format named, or the first whose magic matches. A magic of a format that we do
+ * not read is UNSUPPORTED by its name, never raw: raw must then be asked for.
+ */
 export async function openContainer(
   device: BlockDevice,
   context: OpenContext,
   formatName?: string | undefined,
 ): Promise<Container> {
+  if (formatName === undefined) await refuseForeign(device);
   for (const format of containerFormats) {
     if (formatName === undefined ? await format.probe(device) : format.name === formatName)
       return format.open(device, context);
@@ -22,5 +27,17 @@ export async function openContainer(
     layer: 'container',
     expected: `one of ${containerFormats.map((format) => format.name).join(', ')}`,
     found: formatName ?? 'nothing that matches',
+  });
+}
+
+async function refuseForeign(device: BlockDevice): Promise<void> {
+  const foreign = await identifyForeign(device);
+  if (foreign === undefined) return;
+  throw unsupported({
+    layer: 'container',
+    structure: 'magic bytes',
+    offset: foreign.offset,
+    expected: `one of ${containerFormats.map((format) => format.name).join(', ')}`,
+    found: `${foreign.name}, which is not read yet (as raw bytes only when raw is asked for)`,
   });
 }

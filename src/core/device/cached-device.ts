@@ -59,7 +59,7 @@ export class CachedDevice implements BlockDevice {
       pending = this.#read(index).finally(() => this.#pending.delete(index));
       this.#pending.set(index, pending);
     }
-    return pending;
+    return options?.signal === undefined ? pending : untilAborted(pending, options.signal);
   }
 
   async #read(index: number): Promise<Uint8Array> {
@@ -77,4 +77,13 @@ export class CachedDevice implements BlockDevice {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#blocks.clear();
   }
+}
+
+/** What `pending` gives, or the signal's reason as soon as it is aborted. */
+function untilAborted<Value>(pending: Promise<Value>, signal: AbortSignal): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(signal.reason);
+    signal.addEventListener('abort', stop, { once: true });
+    pending.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
 }

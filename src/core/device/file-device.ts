@@ -15,6 +15,9 @@ const closeFile = promisify(fs.close);
 const statFile = promisify(fs.fstat);
 const syncFile = promisify(fs.fdatasync);
 
+/** One call of the system; Node refuses 2 GiB and more. */
+const MAX_REQUEST_BYTES = 1024 ** 3;
+
 export interface FileDeviceOptions {
   readonly sectorSize?: number;
 }
@@ -146,7 +149,7 @@ function requireRegular(path: string, stat: fs.Stats): void {
 
 function readOnce(descriptor: number, target: Uint8Array, at: number, position: number, path: string): Promise<number> {
   return new Promise((resolve, reject) => {
-    fs.read(descriptor, target, at, target.length - at, position, (error, count) => {
+    fs.read(descriptor, target, at, Math.min(target.length - at, MAX_REQUEST_BYTES), position, (error, count) => {
       if (error) reject(systemError(error, path, position));
       else resolve(count);
     });
@@ -161,7 +164,7 @@ function writeOnce(
   path: string,
 ): Promise<number> {
   return new Promise((resolve, reject) => {
-    fs.write(descriptor, source, at, source.length - at, position, (error, count) => {
+    fs.write(descriptor, source, at, Math.min(source.length - at, MAX_REQUEST_BYTES), position, (error, count) => {
       if (error) reject(systemError(error, path, position));
       else resolve(count);
     });

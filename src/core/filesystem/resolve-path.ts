@@ -41,7 +41,8 @@ export async function resolvePath(
     const entry = await here.node.lookup(name, options);
     if (entry === undefined) throw missing(filesystem, path, `no ${name} in ${here.path === '' ? '/' : here.path}`);
     const node = await filesystem.node(entry.nodeId, options);
-    if (node.kind === 'symlink' && (pending.some((rest) => rest !== '') || options.followLast === true)) {
+    // Whatever follows, be it only a slash, wants what the link leads to.
+    if (node.kind === 'symlink' && (pending.length > 0 || options.followLast === true)) {
       const target = await node.target(options);
       if (++links > MAX_SYMLINKS || target.length > MAX_TARGET_LENGTH) {
         throw unsupported({

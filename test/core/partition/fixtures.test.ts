@@ -30,7 +30,7 @@ test('every fixture has its expectation', (t) => {
 });
 
 for (const name of names) {
-  test(`${name} reads as the real tool said`, async (t) => {
+  test.serial(`${name} reads as the real tool said`, async (t) => {
     const expected = EXPECTED[name.replace('partition/', '')]!;
     const { partitiontable } = await fixtureFacts<{ partitiontable: SfdiskTable }>(name);
     const device = await fixtureDevice(name);

@@ -55,7 +55,6 @@ test('the last LBA belongs to the partition, numbers are places in the array, re
   );
   t.deepEqual(table?.properties, [
     { key: 'diskGuid', value: DISK_GUID },
-    { key: 'sectorSize', value: 512, unit: 'bytes' },
     { key: 'headerUsed', value: 'primary' },
     { key: 'entriesUsed', value: 'primary' },
     { key: 'firstUsableSector', value: 34 },
@@ -208,7 +207,9 @@ test('hybrid: real partitions beside EE', async (t) => {
 test('a GPT header left behind a new MBR does not make a GPT; one behind no MBR does, with a report', async (t) => {
   const bytes = buildGpt(twoPartitions);
   bytes.set(buildBootRecord([{ type: 0x83, startSector: 40, sectorCount: 100 }]));
-  t.is((await read(bytes)).table?.scheme, 'mbr');
+  const mbr = await read(bytes);
+  t.is(mbr.table?.scheme, 'mbr');
+  t.regex(mbr.messages.join(), /a GPT header stands at LBA 1, but the MBR has no protective entry/);
   bytes.fill(0, 0, 512);
   const { table, messages } = await read(bytes);
   t.is(table?.scheme, 'gpt');
@@ -301,6 +302,15 @@ test('a grown disk finds its backup by AlternateLBA and by the protective MBR', 
     t.deepEqual(table?.partitions, expected);
     t.regex(messages.join(), /the disk goes on after the backup header, to LBA 2999/);
   }
+});
+
+test('a backup of another disk, and usable LBAs the wrong way round, are reported', async (t) => {
+  const bytes = buildGpt({ ...twoPartitions, header: { firstUsableLba: 2000, lastUsableLba: 34 } });
+  t.regex((await read(bytes)).messages[0] ?? '', /first usable LBA 2000 is past the last, 34/);
+  const other = buildGpt({ ...twoPartitions, header: { diskGuid: LINUX_TYPE } });
+  const mixed = buildGpt(twoPartitions);
+  mixed.set(other.subarray(2047 * 512), 2047 * 512);
+  t.deepEqual((await read(mixed)).messages, [`backup header: is of another disk, ${LINUX_TYPE}`]);
 });
 
 test('an odd revision is reported and shown', async (t) => {

@@ -61,10 +61,7 @@ test('primaries are numbered by slot, logicals from 5; a partition counts from i
       ['boot record of p6', 1500],
     ],
   );
-  t.deepEqual(table?.properties, [
-    { key: 'diskSignature', value: '0x11223344' },
-    { key: 'sectorSize', value: 512, unit: 'bytes' },
-  ]);
+  t.deepEqual(table?.properties, [{ key: 'diskSignature', value: '0x11223344' }]);
   t.deepEqual(
     layoutRows(table!, 2100 * 512).map((row) => [
       row.kind === 'partition' ? `p${row.partition.number}` : row.kind === 'gap' ? 'gap' : row.name,

@@ -63,7 +63,7 @@ export function compareWithFacts(t: ExecutionContext, table: PartitionTable, the
   );
   const property = (key: string) => table.properties.find((each) => each.key === key)?.value;
   t.is(property(theirs.label === 'gpt' ? 'diskGuid' : 'diskSignature'), theirs.id);
-  t.is(property('sectorSize'), theirs.sectorsize);
+  t.is(table.sectorSize, theirs.sectorsize);
   if (theirs.label === 'gpt') {
     t.is(property('firstUsableSector'), theirs.firstlba);
     t.is(property('lastUsableSector'), theirs.lastlba);

@@ -1,5 +1,5 @@
 import { divideUp } from '../../bytes/rounding.ts';
-import { byteArray, Struct, type StructValue, u8, u32be, u64be, word64be } from '../../bytes/struct.ts';
+import { byteArray, Struct, type StructValue, u8, u32be, u64be, viewOf, word64be } from '../../bytes/struct.ts';
 import { corrupt, type DiskError, unsupported } from '../../errors.ts';
 
 /** The first four bytes: "QFI\xfb". */
@@ -75,32 +75,37 @@ export interface Qcow2Header {
   readonly autoclearFeatures: bigint;
   /** The field as it stands; 0 (deflate) where the header is too short to have it. */
   readonly compressionType: number;
-  /** Where header extensions may stand: from the end of the header to the backing name or the end of the first cluster. */
-  readonly extensionsEnd: number;
 }
 
 /** Bytes of the first cluster, told by the first 72 bytes of the file. */
 export function firstClusterBytes(start: Uint8Array): number {
-  const { version, clusterBits } = headerV2.parse(start);
+  if (start.length < 8) throw invalid('version', 'a whole header', `${start.length} bytes`);
+  const view = viewOf(start);
+  const magic = view.getUint32(headerV2.fields.magic.offset);
+  if (magic !== QCOW2_MAGIC) throw invalid('magic', hex(QCOW2_MAGIC), hex(magic));
+  // Before the other fields are parsed: version 1 has another layout.
+  const version = view.getUint32(headerV2.fields.version.offset);
   if (version !== 2 && version !== 3) {
     throw unsupported({ ...place('version'), expected: 'version 2 or 3', found: version });
   }
+  const { clusterBits } = headerV2.parse(start);
   if (clusterBits < MIN_CLUSTER_BITS || clusterBits > MAX_CLUSTER_BITS) {
     throw invalid('clusterBits', `${MIN_CLUSTER_BITS} to ${MAX_CLUSTER_BITS}`, clusterBits);
   }
   return 2 ** clusterBits;
 }
 
-/** Reads and checks the header. `cluster` is the first cluster, or as much of it as the file has; `fileSize` the file's bytes. */
-export function parseHeader(cluster: Uint8Array, fileSize: number): Qcow2Header {
-  const clusterSize = firstClusterBytes(cluster);
-  const fields = parseFields(cluster, clusterSize);
+/**
+ * Checks the fields against each other and the file. `fileSize` in bytes. Comes after the features: what an unknown one
+ * means for the other fields cannot be told.
+ */
+export function checkHeader(fields: HeaderFields, fileSize: number): Qcow2Header {
+  const clusterSize = 2 ** fields.clusterBits;
   const l1EntriesUsed = checkL1Table(fields, clusterSize, fileSize);
   if (fields.refcountOrder > MAX_REFCOUNT_ORDER) {
     throw invalid('refcountOrder', `at most ${MAX_REFCOUNT_ORDER}`, fields.refcountOrder);
   }
   checkSnapshots(fields);
-  const backingName = checkBackingName(fields, clusterSize);
   return {
     version: fields.version === 2 ? 2 : 3,
     headerLength: fields.headerLength,
@@ -116,19 +121,29 @@ export function parseHeader(cluster: Uint8Array, fileSize: number): Qcow2Header 
     refcountBits: 2 ** fields.refcountOrder,
     snapshotCount: fields.nbSnapshots,
     snapshotsOffset: fields.snapshotsOffset,
-    backingName,
+    backingName: checkBackingName(fields, clusterSize),
     incompatibleFeatures: fields.incompatibleFeatures,
     compatibleFeatures: fields.compatibleFeatures,
     autoclearFeatures: fields.autoclearFeatures,
     compressionType: fields.compressionType,
-    extensionsEnd: Math.min(backingName?.offset ?? clusterSize, cluster.length),
   };
 }
 
-type HeaderValue = Omit<StructValue<typeof headerV3.fields>, 'padding'>;
+/** Where header extensions end at the latest, in a first cluster of `available` bytes: at the backing name or the cluster's end. */
+export function extensionsEnd(fields: HeaderFields, available: number): number {
+  const clusterSize = 2 ** fields.clusterBits;
+  return Math.min(fields.backingFileOffset || clusterSize, clusterSize, available);
+}
 
-/** The fields of either version in the shape of version 3, the missing ones as the specification defines them for version 2. */
-function parseFields(cluster: Uint8Array, clusterSize: number): HeaderValue {
+/** The fields as they stand, in the shape of version 3 whatever the version. */
+export type HeaderFields = Omit<StructValue<typeof headerV3.fields>, 'padding'>;
+
+/**
+ * Reads the header from the first cluster, or as much of it as the file has. Version, cluster size and the header's own length
+ * are checked; what version 2 does not have is as the specification defines it for version 2.
+ */
+export function parseHeader(cluster: Uint8Array): HeaderFields {
+  const clusterSize = firstClusterBytes(cluster);
   const common = headerV2.parse(cluster);
   if (common.version === 2) {
     return {
@@ -160,7 +175,7 @@ function parseFields(cluster: Uint8Array, clusterSize: number): HeaderValue {
 }
 
 /** Checks size and place of the L1 table against what the disk needs and the file has; returns the entries needed. */
-function checkL1Table(fields: HeaderValue, clusterSize: number, fileSize: number): number {
+function checkL1Table(fields: HeaderFields, clusterSize: number, fileSize: number): number {
   const { size, l1Size, l1TableOffset } = fields;
   const needed = divideUp(size, clusterSize * (clusterSize / 8));
   if (l1Size > MAX_L1_ENTRIES) throw invalid('l1Size', `at most ${MAX_L1_ENTRIES} entries`, l1Size);
@@ -177,7 +192,7 @@ function checkTableOffset(field: HeaderField, offset: number, clusterSize: numbe
   if (offset % clusterSize !== 0) throw invalid(field, `a multiple of ${clusterSize}`, hex(offset));
 }
 
-function checkSnapshots(fields: HeaderValue): void {
+function checkSnapshots(fields: HeaderFields): void {
   if (fields.nbSnapshots === 0) return;
   if (fields.nbSnapshots > MAX_SNAPSHOTS) {
     throw invalid('nbSnapshots', `at most ${MAX_SNAPSHOTS}`, fields.nbSnapshots);
@@ -185,7 +200,7 @@ function checkSnapshots(fields: HeaderValue): void {
   checkTableOffset('snapshotsOffset', fields.snapshotsOffset, 2 ** fields.clusterBits);
 }
 
-function checkBackingName(fields: HeaderValue, clusterSize: number): Qcow2Header['backingName'] {
+function checkBackingName(fields: HeaderFields, clusterSize: number): Qcow2Header['backingName'] {
   const { backingFileOffset: offset, backingFileSize: length, headerLength } = fields;
   if (offset === 0 || length === 0) return undefined;
   if (length > MAX_BACKING_NAME_BYTES) {

@@ -2,12 +2,16 @@ import { hasBit64 } from '../../bytes/bits.ts';
 import { viewOf } from '../../bytes/struct.ts';
 import { decodeName } from '../../bytes/text.ts';
 import { type BlockDevice, readBytes } from '../../device/block-device.ts';
+import { DiskError } from '../../errors.ts';
 import type { Format, OpenContext, Property } from '../../format.ts';
 import type { BackingLayer, Container } from '../container.ts';
 import { featureList, INCOMPATIBLE, unreadableFeatures } from './features.ts';
 import {
+  checkHeader,
+  extensionsEnd,
   firstClusterBytes,
   HEADER_V2_BYTES,
+  type HeaderFields,
   headerV3,
   invalid,
   notSupported,
@@ -19,6 +23,7 @@ import { type HeaderExtensions, parseHeaderExtensions } from './header-extension
 import { COMPRESSION_TYPES, type CompressionType } from './inflate-cluster.ts';
 import { MappingTable } from './mapping-table.ts';
 import { Qcow2Container } from './qcow2-container.ts';
+import { readSnapshotTable } from './snapshot-table.ts';
 import { ENTRY_BYTES } from './table-entries.ts';
 
 /** Encryption methods of the header (bytes 32 to 35), by their number. */
@@ -33,28 +38,38 @@ async function probe(device: BlockDevice): Promise<boolean> {
 async function open(file: BlockDevice, context: OpenContext): Promise<Container> {
   const start = await readBytes(file, 0, Math.min(file.size, HEADER_V2_BYTES));
   const cluster = await readBytes(file, 0, Math.min(file.size, firstClusterBytes(start)));
-  const header = parseHeader(cluster, file.size);
-  const extensions = parseHeaderExtensions(cluster, header.headerLength, header.extensionsEnd);
-  refuseUnreadable(header, extensions);
+  const fields = parseHeader(cluster);
+  const end = extensionsEnd(fields, cluster.length);
+  const extensions = parseHeaderExtensions(cluster, fields.headerLength, end);
+  refuseUnreadable(fields, extensions);
+  const header = checkHeader(fields, file.size);
   const compressionType = checkCompression(header);
   reportOddities(header, context);
-  const l1Bytes = await readBytes(file, header.l1TableOffset, header.l1EntriesUsed * ENTRY_BYTES);
+  const snapshots = await listSnapshots(file, header, context);
   const backing = await openBacking(cluster, header, extensions, context);
   return new Qcow2Container({
     file,
     header,
     compressionType,
-    l1Table: new MappingTable(l1Bytes, header.l1TableOffset),
+    l1Table: await readL1Table(file, header),
     backing,
-    properties: propertiesOf(header, extensions, compressionType, backing),
+    properties: [...propertiesOf(header, extensions, compressionType, backing), { key: 'snapshots', value: snapshots }],
     report: (diagnostic) => context.report(diagnostic),
   });
+}
+
+/** The part of the L1 table that the disk needs; a disk of no bytes needs none, and its table may be anywhere. */
+async function readL1Table(file: BlockDevice, header: Qcow2Header): Promise<MappingTable> {
+  const { l1TableOffset, l1EntriesUsed } = header;
+  const bytes =
+    l1EntriesUsed === 0 ? new Uint8Array(0) : await readBytes(file, l1TableOffset, l1EntriesUsed * ENTRY_BYTES);
+  return new MappingTable(bytes, l1TableOffset);
 }
 
 /** QEMU's format for disk images (docs/interop/qcow2.txt in its source), versions 2 and 3. */
 export const qcow2Format: Format<Container> = { name: 'qcow2', probe, open };
 
-function refuseUnreadable(header: Qcow2Header, extensions: HeaderExtensions): void {
+function refuseUnreadable(header: HeaderFields, extensions: HeaderExtensions): void {
   const features = unreadableFeatures(header.incompatibleFeatures, extensions.featureNames);
   if (features.length > 0) {
     throw notSupported('incompatibleFeatures', 'only features that this version reads', features.join(', '));
@@ -108,6 +123,21 @@ function reportOddities(header: Qcow2Header, context: OpenContext): void {
   if (header.refcountTableClusters === 0) report('refcountTableClusters', 'the image has no reference counts');
 }
 
+/** The names of the internal snapshots for people; the disk does not depend on them, so a damaged table is only reported. */
+async function listSnapshots(file: BlockDevice, header: Qcow2Header, context: OpenContext): Promise<string | null> {
+  const { snapshotsOffset, snapshotCount } = header;
+  if (snapshotCount === 0) return null;
+  try {
+    const snapshots = await readSnapshotTable(file, snapshotsOffset, snapshotCount);
+    return snapshots.map(({ id, name }) => `${id} ${name}`).join(', ');
+  } catch (error) {
+    if (!(error instanceof DiskError) || error.code !== 'CORRUPT') throw error;
+    const { structure, offset, message } = error;
+    context.report({ layer: 'qcow2', structure, offset, message: `the snapshots cannot be listed: ${message}` });
+    return null;
+  }
+}
+
 async function openBacking(
   cluster: Uint8Array,
   header: Qcow2Header,
@@ -143,7 +173,6 @@ function propertiesOf(
   const joined = (names: readonly string[]): string | null => (names.length === 0 ? null : names.join(', '));
   return [
     { key: 'version', value: header.version },
-    { key: 'virtualSize', value: header.virtualSize, unit: 'bytes' },
     { key: 'clusterSize', value: header.clusterSize, unit: 'bytes' },
     { key: 'compressionType', value: compressionType },
     { key: 'refcountBits', value: header.refcountBits },

@@ -60,7 +60,6 @@ function propertiesOf(volume: ExtVolume, superblock: Superblock): Property[] {
     { key: 'features', value: [...compatible, ...incompatible, ...readOnlyCompatible].join(' ') },
     { key: 'revision', value: superblock.revision },
     { key: 'creatorSystem', value: CREATORS[superblock.creatorOs] ?? String(superblock.creatorOs) },
-    { key: 'blockSize', value: geometry.blockSize, unit: 'bytes' },
     { key: 'clusterSize', value: geometry.clusterSize, unit: 'bytes' },
     { key: 'inodeSize', value: geometry.inodeSize, unit: 'bytes' },
     { key: 'blockCount', value: geometry.blockCount },

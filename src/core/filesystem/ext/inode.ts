@@ -113,7 +113,8 @@ export function parseInode(bytes: Uint8Array, id: number, offset: number, geomet
     iBlock: raw.block,
     times: timesOf(raw, extraSize ?? 0, geometry),
     attributeBlock: joinHalves(raw.attributeBlockHigh, raw.attributeBlockLow),
-    attributesAt: extraSize === undefined || bytes.length === BASE_BYTES ? bytes.length : BASE_BYTES + extraSize,
+    // Without extra fields the kernel looks for no attributes either.
+    attributesAt: extraSize === undefined || extraSize === 0 ? bytes.length : BASE_BYTES + extraSize,
     hasBadExtraSize: extraSize === undefined,
   };
 }

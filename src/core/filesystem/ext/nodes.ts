@@ -64,7 +64,10 @@ class ExtDirectory extends ExtNode implements Directory {
 
   /** Every readable entry; then, when a block was damaged, the first damage is thrown. */
   async *entries(options?: ListOptions): AsyncGenerator<DirectoryEntry, void> {
-    for await (const batch of directoryBatches(this.volume, this.inode, options)) yield* batch;
+    for await (const batch of directoryBatches(this.volume, this.inode, options)) {
+      // Not yield*: over an array that costs twice as much.
+      for (const entry of batch) yield entry;
+    }
   }
 
   lookup(name: string, options?: ReadOptions): Promise<DirectoryEntry | undefined> {

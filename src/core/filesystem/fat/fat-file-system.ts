@@ -8,10 +8,11 @@ import type { BoundedReporter } from './bounded-reporter.ts';
 import { type ChainOrigin, ClusterChain } from './cluster-chain.ts';
 import { ATTRIBUTE_BITS, DELETED_MARK, directoryEntry, END_OF_DIRECTORY, SLOT_BYTES } from './directory-entry.ts';
 import { FatTable } from './fat-table.ts';
+import { FormerClusters } from './former-clusters.ts';
 import type { FatGeometry } from './geometry.ts';
 import { isLongNameAttribute } from './long-name-entry.ts';
 import { attributeWords, FatDirectory, FatFile, type NodeParts } from './nodes.ts';
-import { ClusterStorage, FixedStorage, FormerClusters } from './storage.ts';
+import { ClusterStorage, FixedStorage } from './storage.ts';
 import { decodeTimestamp } from './timestamp.ts';
 
 const ROOT_ID = 0;

@@ -122,8 +122,8 @@ export function parseGeometry(sector: Uint8Array, report: (diagnostic: Diagnosti
 }
 
 /**
- * By the number of clusters; but a boot sector without a 16-bit FAT size has FAT32's fields and root, so every driver
- * (Linux, Windows, mtools, fsck.fat) reads it as FAT32 however few clusters there are: mkfs.fat -F 32 makes such volumes.
+ * By the number of clusters; but a boot sector without a 16-bit FAT size has FAT32's fields and root and can be read in no
+ * other way, so Linux, fsck.fat and 7z take it for FAT32 however few clusters there are: mkfs.fat -F 32 makes such volumes.
  */
 function chooseEntryBits(
   isLaidOutAs32: boolean,

@@ -1,5 +1,5 @@
 import { hasBit } from '../../bytes/bits.ts';
-import { divideUp, roundUp } from '../../bytes/rounding.ts';
+import { clamp, roundDown, roundUp } from '../../bytes/rounding.ts';
 import { type BlockDevice, type ByteRange, type ReadOptions, readBytes } from '../../device/block-device.ts';
 import type { Extent } from '../../device/extent.ts';
 import type {
@@ -11,9 +11,9 @@ import type {
   RegularFile,
 } from '../filesystem.ts';
 import { type DecodedEntry, DirectoryDecoder, nodeIdOf } from './directory-decoder.ts';
-import { ATTRIBUTE_BITS } from './directory-entry.ts';
+import { ATTRIBUTE_BITS, SLOT_BYTES } from './directory-entry.ts';
 import { foldCase } from './fold-case.ts';
-import type { Storage } from './storage.ts';
+import { endOfDevice, type Storage } from './storage.ts';
 
 /** Bytes of a directory read at once. */
 const READ_BYTES = 64 * 1024;
@@ -121,14 +121,15 @@ export class FatDirectory extends FatNode implements Directory {
   async *decode(options?: ReadOptions): AsyncGenerator<readonly DecodedEntry[], void> {
     const decoder = new DirectoryDecoder(this.#reportOrphan);
     for await (const { start, length } of this.storage.toEnd(options)) {
-      const pieces = divideUp(length, READ_BYTES);
-      for (let piece = 0; piece < pieces; piece++) {
+      // What a truncated image still has of the directory is read, then its end is the error.
+      const held = roundDown(clamp(this.#device.size - start, 0, length), SLOT_BYTES);
+      for (let done = 0; done < held; done += READ_BYTES) {
         options?.signal?.throwIfAborted();
-        const offset = start + piece * READ_BYTES;
-        const bytes = await readBytes(this.#device, offset, Math.min(READ_BYTES, start + length - offset), options);
-        yield decoder.push(bytes, offset);
+        const bytes = await readBytes(this.#device, start + done, Math.min(READ_BYTES, held - done), options);
+        yield decoder.push(bytes, start + done);
         if (decoder.ended) return;
       }
+      if (held < length) throw endOfDevice(start + held, this.#device.size);
     }
     decoder.finish();
   }

@@ -2,9 +2,9 @@ import { divideDown, divideUp } from '../../bytes/rounding.ts';
 import type { BlockDevice, ByteRange, ReadOptions } from '../../device/block-device.ts';
 import { clipExtent, type Extent } from '../../device/extent.ts';
 import { assert, corrupt, DiskError, outOfRange } from '../../errors.ts';
-import type { ChainOrigin, ClusterChain, ClusterRun } from './cluster-chain.ts';
-import type { FatTable } from './fat-table.ts';
-import { clusterOffset, type FatGeometry, isDataCluster } from './geometry.ts';
+import type { ClusterChain } from './cluster-chain.ts';
+import type { FormerClusters } from './former-clusters.ts';
+import { clusterOffset, type FatGeometry } from './geometry.ts';
 
 /** Where the bytes of a node lie in the device. */
 export interface Storage {
@@ -39,15 +39,6 @@ export class FixedStorage implements Storage {
   async *toEnd(): AsyncGenerator<ByteRange, void> {
     yield this.#place;
   }
-}
-
-/** Something that tells clusters: a chain, or the guess where a deleted file lay. */
-interface RunSource {
-  runs(
-    from: number,
-    count: number,
-    options?: ReadOptions & { readonly toEnd?: boolean },
-  ): AsyncGenerator<ClusterRun, void>;
 }
 
 /** A file or directory in clusters. */
@@ -116,53 +107,16 @@ function* insideDevice(extent: Extent, device: BlockDevice): Generator<Extent, v
     return;
   }
   if (held > 0) yield { ...extent, length: held };
-  throw outOfRange({
-    layer: 'fat',
-    structure: 'cluster',
-    offset: Math.max(extent.sourceOffset, device.size),
-    expected: `a place inside the ${device.size} bytes of the device`,
-    found: 'the end of the device',
-  });
+  throw endOfDevice(Math.max(extent.sourceOffset, device.size), device.size);
 }
 
-/**
- * Where a deleted file most likely lay: its first cluster is still told, its chain is gone, so the clusters that follow
- * are taken, as long as nothing else uses them.
- */
-export class FormerClusters implements RunSource {
-  readonly #table: FatTable;
-  readonly #first: number;
-  readonly #origin: ChainOrigin;
-
-  constructor(table: FatTable, first: number, origin: ChainOrigin) {
-    this.#table = table;
-    this.#first = first;
-    this.#origin = origin;
-  }
-
-  async *runs(
-    from: number,
-    count: number,
-    options: ReadOptions & { readonly toEnd?: boolean } = {},
-  ): AsyncGenerator<ClusterRun, void> {
-    // How long a deleted directory was is not told either: one cluster is sure.
-    const wanted = options.toEnd === true ? Math.min(count, 1) : count;
-    const start = this.#first + from;
-    for (let found = 0; found < wanted; found++) {
-      const cluster = start + found;
-      const isThere = isDataCluster(this.#table.geometry, cluster);
-      const value = isThere ? (this.#table.peek(cluster) ?? (await this.#table.entry(cluster, options))) : undefined;
-      if (value === 0) continue;
-      if (found > 0) yield { cluster: start, count: found };
-      throw corrupt({
-        layer: 'fat',
-        ...(isThere
-          ? { structure: `FAT entry of cluster ${cluster}`, offset: this.#table.entryOffset(cluster) }
-          : this.#origin),
-        expected: 'a free cluster that still holds the deleted content',
-        found: isThere ? 'one in use' : `cluster ${cluster}`,
-      });
-    }
-    if (wanted > 0) yield { cluster: start, count: wanted };
-  }
+/** For what the FAT places beyond the end of a truncated image. */
+export function endOfDevice(offset: number, size: number): DiskError {
+  return outOfRange({
+    layer: 'fat',
+    structure: 'cluster',
+    offset,
+    expected: `a place inside the ${size} bytes of the device`,
+    found: 'the end of the device',
+  });
 }

@@ -128,11 +128,10 @@ function metadataOf({ found, mbr, backup, diskSize }: Layout): TableRegion[] {
 }
 
 function propertiesOf({ copy, entriesFromOther }: FoundTable, mbr: ProtectiveMbr): Property[] {
-  const { header, sectorSize, name } = copy;
+  const { header, name } = copy;
   const major = divideDown(header.revision, 0x1_0000);
   const properties: Property[] = [
     { key: 'diskGuid', value: header.diskGuid },
-    { key: 'sectorSize', value: sectorSize, unit: 'bytes' },
     { key: 'headerUsed', value: name },
     { key: 'entriesUsed', value: entriesFromOther ? (name === 'primary' ? 'backup' : 'primary') : name },
     { key: 'firstUsableSector', value: header.firstUsableLba },

@@ -1,6 +1,7 @@
 import { type BlockDevice, readBytes } from '../../device/block-device.ts';
 import { corrupt } from '../../errors.ts';
 import type { Format, OpenContext, Property } from '../../format.ts';
+import { hasGptSignature } from '../gpt/header.ts';
 import type { Partition, PartitionTable, TableRegion } from '../partition-table.ts';
 import { reportPartitions } from '../report-partitions.ts';
 import { BOOT_RECORD_BYTES, type BootRecord, parseBootRecord, readBootRecord } from './boot-record.ts';
@@ -36,6 +37,7 @@ async function open(device: BlockDevice, context: OpenContext): Promise<Partitio
     const message = `the partitions fit sectors of ${sectorSize} bytes, not of ${device.sectorSize} as the device says`;
     context.report({ layer: 'mbr', structure: 'boot record', offset: 0, message });
   }
+  await reportLeftOverGpt(device, sectorSize, context);
   const partitions = primaries(record, sectorSize);
   const metadata: TableRegion[] = [{ name: 'MBR', start: 0, length: Math.min(sectorSize, device.size) }];
   for (const extended of partitions.filter(({ kind }) => kind === 'extended')) {
@@ -43,14 +45,18 @@ async function open(device: BlockDevice, context: OpenContext): Promise<Partitio
   }
   reportPartitions('mbr', partitions, device.size, context);
   metadata.sort((left, right) => left.start - right.start);
-  return { scheme: 'mbr', sectorSize, partitions, metadata, properties: properties(record, sectorSize) };
+  return { scheme: 'mbr', sectorSize, partitions, metadata, properties: properties(record) };
 }
 
-function properties(record: BootRecord, sectorSize: number): Property[] {
-  return [
-    { key: 'diskSignature', value: `0x${record.diskSignature.toString(16).padStart(8, '0')}` },
-    { key: 'sectorSize', value: sectorSize, unit: 'bytes' },
-  ];
+/** Firmware and Linux go by the MBR here, other tools may not. */
+async function reportLeftOverGpt(device: BlockDevice, sectorSize: number, context: OpenContext): Promise<void> {
+  if (device.size < 2 * sectorSize || !hasGptSignature(await readBytes(device, sectorSize, sectorSize))) return;
+  const message = 'a GPT header stands at LBA 1, but the MBR has no protective entry: the GPT is not used';
+  context.report({ layer: 'mbr', structure: 'boot record', offset: sectorSize, message });
+}
+
+function properties(record: BootRecord): Property[] {
+  return [{ key: 'diskSignature', value: `0x${record.diskSignature.toString(16).padStart(8, '0')}` }];
 }
 
 function primaries(record: BootRecord, sectorSize: number): Partition[] {

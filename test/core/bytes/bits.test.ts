@@ -1,0 +1,73 @@
+import test from 'ava';
+import fc from 'fast-check';
+import {
+  bitField,
+  bitField64,
+  bitNumbers,
+  bitNumbers64,
+  clearMask,
+  hasBit,
+  hasBit64,
+  hasMask,
+  joinHalves,
+  rotateLeft8,
+  rotateRight8,
+  xor32,
+} from '../../../src/core/bytes/bits.ts';
+
+const word = fc.integer({ min: 0, max: 0xffff_ffff });
+const word64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
+
+test('a word is its bit numbers, and each of them is set', (t) => {
+  fc.assert(
+    fc.property(word, (value) => {
+      const bits = bitNumbers(value);
+      t.is(
+        bits.reduce((sum, bit) => sum + 2 ** bit, 0),
+        value,
+      );
+      for (let bit = 0; bit < 32; bit++) t.is(hasBit(value, bit), bits.includes(bit));
+    }),
+  );
+  fc.assert(
+    fc.property(word64, (value) => {
+      const bits = bitNumbers64(value);
+      t.is(
+        bits.reduce((sum, bit) => sum + 2n ** BigInt(bit), 0n),
+        value,
+      );
+      for (const bit of [0, 31, 32, 52, 53, 63]) t.is(hasBit64(value, bit), bits.includes(bit));
+    }),
+  );
+});
+
+test('fields, masks and halves are unsigned up to the top bit', (t) => {
+  fc.assert(
+    fc.property(word, word, fc.nat(31), fc.integer({ min: 1, max: 32 }), (value, mask, from, width) => {
+      const fits = Math.min(width, 32 - from);
+      t.is(bitField(value, from, fits), Math.floor(value / 2 ** from) % 2 ** fits);
+      t.is(clearMask(value, mask), value - both(value, mask));
+      t.is(xor32(value, mask), value + mask - 2 * both(value, mask));
+      t.is(hasMask(value, mask), both(value, mask) === mask);
+    }),
+  );
+  t.is(bitField64(2n ** 64n - 1n, 9, 47), 2n ** 47n - 1n);
+  t.is(joinHalves(0x1f_ffff, 0xffff_ffff), Number.MAX_SAFE_INTEGER);
+});
+
+test('rotating a byte right moves its lowest bit to the top, left undoes it', (t) => {
+  for (let byte = 0; byte < 256; byte++) {
+    t.is(rotateRight8(byte), Math.floor(byte / 2) + (byte % 2) * 128);
+    t.is(rotateLeft8(rotateRight8(byte)), byte);
+  }
+});
+
+/** The bits set in both, worked out by arithmetic. */
+function both(left: number, right: number): number {
+  let sum = 0;
+  for (let bit = 0; bit < 32; bit++) {
+    const isSet = (value: number) => Math.floor(value / 2 ** bit) % 2 === 1;
+    if (isSet(left) && isSet(right)) sum += 2 ** bit;
+  }
+  return sum;
+}

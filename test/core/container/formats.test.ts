@@ -1,0 +1,70 @@
+import path from 'node:path';
+import test from 'ava';
+import { openContainer } from '../../../src/core/container/formats.ts';
+import { DiskError, FileDevice, MemoryDevice } from '../../../src/core/index.ts';
+import { deviceConformance, seededRandom } from '../../conformance/device-conformance.ts';
+import { extentsConformance } from '../../conformance/extents-conformance.ts';
+import { testContext } from '../../helpers/context.ts';
+import { FaultyDevice, isInjectedFault } from '../../helpers/devices.ts';
+import { hasTools, temporaryFolder, tool } from '../../helpers/tools.ts';
+
+const random = seededRandom(9);
+const bytes = Uint8Array.from({ length: 100_003 }, () => random() * 256);
+const makeRaw = async () => ({
+  device: await openContainer(new MemoryDevice(bytes, 4096), testContext()),
+  expected: bytes,
+});
+
+deviceConformance('raw', makeRaw);
+extentsConformance('raw', makeRaw);
+
+test('what has no magic is raw, the empty file too', async (t) => {
+  for (const size of [0, 1, 3, 4, 63, 64, 512]) {
+    const container = await openContainer(new MemoryDevice(new Uint8Array(size)), testContext());
+    t.is(container.format, 'raw');
+    t.is(container.size, size);
+  }
+  t.is((await makeRaw()).device.sectorSize, 4096, 'the sector size is the device’s');
+});
+
+test('a format asked for is used, whatever the magic says; an unknown one is UNSUPPORTED', async (t) => {
+  const device = new MemoryDevice(Buffer.from('QFI\xfb and no more', 'latin1'));
+  t.is((await openContainer(device, testContext(), 'raw')).format, 'raw');
+  const error = await t.throwsAsync(openContainer(device, testContext(), 'floppy'), { instanceOf: DiskError });
+  t.is(error?.code, 'UNSUPPORTED');
+  t.is(error?.found, 'floppy');
+  const notQcow2 = openContainer(new MemoryDevice(bytes), testContext(), 'qcow2');
+  t.is((await t.throwsAsync(notQcow2, { instanceOf: DiskError }))?.code, 'CORRUPT');
+});
+
+test('the images of other formats, as qemu-img makes them, are refused by name and open as raw on request', async (t) => {
+  if (!hasTools(t, 'qemu-img')) return;
+  const folder = temporaryFolder(t);
+  for (const [format, name] of [
+    ['vhdx', /^VHDX/],
+    ['vpc', /^VHD/],
+    ['vmdk', /^VMDK/],
+    ['vdi', /^VDI/],
+    ['qed', /^QED/],
+    ['parallels', /^Parallels/],
+    // QCOW version 1 has the magic of version 2 and 3.
+    ['qcow', /^1$/],
+  ] as const) {
+    const file = path.join(folder, `image.${format}`);
+    await tool('qemu-img', ['create', '-q', '-f', format, file, '4M']);
+    await using device = await FileDevice.open(file);
+    const error = await t.throwsAsync(openContainer(device, testContext()), { instanceOf: DiskError }, format);
+    t.is(error?.code, 'UNSUPPORTED');
+    t.regex(error?.found ?? '', name);
+    t.is((await openContainer(device, testContext(), 'raw')).size, device.size);
+  }
+});
+
+test('a fault while probing comes through', async (t) => {
+  for (let failAt = 0; failAt < 2; failAt++) {
+    const error = await t.throwsAsync(openContainer(new FaultyDevice(new MemoryDevice(bytes), failAt), testContext()), {
+      any: true,
+    });
+    t.true(isInjectedFault(error));
+  }
+});

@@ -1,0 +1,112 @@
+import { copyFile, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { headerV3 } from '../../../../src/core/container/qcow2/header.ts';
+import { extensionHead } from '../../../../src/core/container/qcow2/header-extensions.ts';
+import { DiskError, isContainer, type OpenOptions, openImage } from '../../../../src/core/index.ts';
+import { fixtureBytes, fixtureFile } from '../../../helpers/fixtures.ts';
+import { sha256 } from '../../../helpers/sha256.ts';
+import { temporaryFolder } from '../../../helpers/tools.ts';
+import { qcow2Facts } from './fixture-images.ts';
+
+/** A qcow2 image in `folder` whose backing file is called `backingName`, declared as `format`. */
+async function overlay(folder: string, name: string, backingName: string, format = 'qcow2'): Promise<string> {
+  const bytes = (await fixtureBytes('qcow2/chain-top.qcow2')).slice();
+  const { headerLength } = headerV3.parse(bytes);
+  bytes.fill(0, headerLength, 65536);
+  const encoded = Buffer.from(format);
+  extensionHead.write(bytes, { type: 0xe2792aca, length: encoded.length }, headerLength);
+  bytes.set(encoded, headerLength + 8);
+  const place = Buffer.from(backingName);
+  headerV3.write(bytes, { backingFileOffset: 0x400, backingFileSize: place.length });
+  bytes.set(place, 0x400);
+  const file = path.join(folder, name);
+  await writeFile(file, bytes);
+  return file;
+}
+
+async function chainFolder(t: ExecutionContext): Promise<string> {
+  const folder = temporaryFolder(t);
+  for (const name of ['chain-top.qcow2', 'chain-middle.qcow2', 'chain-base.raw'])
+    await fixtureFile(`qcow2/${name}`, folder);
+  return folder;
+}
+
+async function refusal(t: ExecutionContext, file: string, options?: OpenOptions): Promise<DiskError> {
+  const error = await t.throwsAsync(openImage(file, options), { instanceOf: DiskError });
+  return error!;
+}
+
+test('a chain of files opens, reads as qemu-img does, and is not changed', async (t) => {
+  const folder = await chainFolder(t);
+  const files = ['chain-top.qcow2', 'chain-middle.qcow2', 'chain-base.raw'].map((name) => path.join(folder, name));
+  const state = () =>
+    Promise.all(files.map(async (file) => [(await readFile(file)).toString('base64'), (await stat(file)).mtimeMs]));
+  const before = await state();
+  {
+    await using image = await openImage(files[0]!);
+    t.is(await sha256(image.container), (await qcow2Facts('chain-top.qcow2')).sha256!);
+    t.is(image.container.backing?.name, 'chain-middle.qcow2');
+  }
+  t.deepEqual(await state(), before);
+});
+
+test('an image that is its own backing file is CORRUPT', async (t) => {
+  const folder = temporaryFolder(t);
+  const error = await refusal(t, await overlay(folder, 'a.qcow2', 'a.qcow2'));
+  t.is(error.code, 'CORRUPT');
+  t.is(error.expected, 'a chain that ends');
+});
+
+test('two images that back each other, by whatever name, are CORRUPT', async (t) => {
+  const folder = temporaryFolder(t);
+  await overlay(folder, 'a.qcow2', './b.qcow2');
+  const error = await refusal(t, await overlay(folder, 'b.qcow2', 'file:a.qcow2'));
+  t.is(error.code, 'CORRUPT');
+  t.is(error.expected, 'a chain that ends');
+});
+
+test('a chain of more than 200 images is refused', async (t) => {
+  const folder = temporaryFolder(t);
+  const first = await overlay(folder, '0.qcow2', '1.qcow2');
+  const second = await overlay(folder, '1.qcow2', '2.qcow2');
+  const bytes = await readFile(second);
+  for (let number = 2; number <= 201; number++) {
+    bytes.write(`${number + 1}.qcow2`.padEnd(16, '\0'), 0x400, 'latin1');
+    bytes.writeUInt32BE(`${number + 1}.qcow2`.length, headerV3.fields.backingFileSize.offset);
+    await writeFile(path.join(folder, `${number}.qcow2`), bytes.subarray(0, 0x60000));
+  }
+  const error = await refusal(t, first);
+  t.is(error.code, 'CORRUPT');
+  t.is(error.expected, 'a chain of at most 200 images');
+});
+
+test('the declared format decides: a base declared raw is not looked into; declared qcow2 it must be one; unknown is UNSUPPORTED', async (t) => {
+  const folder = await chainFolder(t);
+  await using image = await openImage(await overlay(folder, 'raw.qcow2', 'chain-middle.qcow2', 'raw'));
+  const below = image.container.backing!.device;
+  t.is(isContainer(below) ? below.format : undefined, 'raw');
+  const wrong = await refusal(t, await overlay(folder, 'wrong.qcow2', 'chain-base.raw', 'qcow2'));
+  t.is(wrong.code, 'CORRUPT');
+  const unknown = await refusal(t, await overlay(folder, 'unknown.qcow2', 'chain-base.raw', 'vmdk'));
+  t.is(unknown.code, 'UNSUPPORTED');
+  t.is(unknown.found, 'vmdk');
+});
+
+test('the policy holds: outside the folder DENIED, missing NOT_FOUND, a protocol UNSUPPORTED, all opens when allowed', async (t) => {
+  const folder = await chainFolder(t);
+  const below = path.join(folder, 'below');
+  await mkdir(below);
+  const outside = await overlay(below, 'outside.qcow2', '../chain-middle.qcow2');
+  t.is((await refusal(t, outside)).code, 'DENIED');
+  t.is((await refusal(t, outside, { references: 'none' })).code, 'DENIED');
+  await using image = await openImage(outside, { allowReferences: [folder] });
+  t.is(image.container.backing?.name, '../chain-middle.qcow2');
+  t.is((await refusal(t, await overlay(folder, 'gone.qcow2', 'gone.raw'))).code, 'NOT_FOUND');
+  t.is((await refusal(t, await overlay(folder, 'net.qcow2', 'nbd://localhost/x'))).code, 'UNSUPPORTED');
+  t.is((await refusal(t, await overlay(folder, 'json.qcow2', 'json:{"driver":"raw"}'))).code, 'UNSUPPORTED');
+  t.is((await refusal(t, await overlay(folder, 'nul.qcow2', 'chain-middle.qcow2\0'))).code, 'UNSUPPORTED');
+  await copyFile(path.join(folder, 'chain-middle.qcow2'), path.join(folder, 'ünï.qcow2'));
+  await using unicode = await openImage(await overlay(folder, 'unicode.qcow2', 'ünï.qcow2'));
+  t.is(unicode.container.backing?.name, 'ünï.qcow2');
+});
