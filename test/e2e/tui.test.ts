@@ -162,6 +162,15 @@ test('the command on a real image: browsed, and unchanged to the byte and the na
   t.is(stat.ino, before.stat.ino);
 });
 
+test('a signal ends it and restores the screen', async (t) => {
+  const terminal = open(t, ['plain']);
+  await terminal.see(/GPT partition table/);
+  terminal.kill('SIGTERM');
+  await terminal.exited;
+  await terminal.see(() => !terminal.isAlternate);
+  t.true(terminal.isCursorShown);
+});
+
 test('a breakdown of the interface is told after the screen is restored', async (t) => {
   const terminal = open(t, ['broken']);
   t.not((await terminal.exited).exitCode, 0);
