@@ -39,6 +39,8 @@ test('from the disk to the bytes of a file, and out again', async (t) => {
   t.false(terminal.isAlternate, 'the alternate screen is left');
   t.true(terminal.isCursorShown);
   t.is(terminal.screen.trim(), '', 'nothing is left behind');
+  const { output } = terminal;
+  t.true(output.lastIndexOf('\x1b[?2004l') > output.lastIndexOf('\x1b[?2004h'), 'pastes are not marked any more');
 });
 
 test('three arrows in one chunk move three rows', async (t) => {

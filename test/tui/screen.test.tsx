@@ -3,7 +3,7 @@ import { renderToString } from 'ink';
 import type { ReactNode } from 'react';
 import { PartitionTableView, tableToFit } from '../../src/tui/components/partition-table.tsx';
 import { TreePane } from '../../src/tui/components/tree-pane.tsx';
-import type { TableRow } from '../../src/tui/load/details.ts';
+import type { TableRow } from '../../src/tui/load/facts.ts';
 import { BrowseScreen } from '../../src/tui/screens/browse-screen.tsx';
 import { displayWidth } from '../../src/tui/text/fit.ts';
 import { Driver } from './drive.ts';
