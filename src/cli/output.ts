@@ -32,12 +32,16 @@ export class Output {
   /** A JSON array with an element a line, written as the elements come. */
   async jsonArray(values: AsyncIterable<unknown> | Iterable<unknown>): Promise<void> {
     let separator = '[\n';
-    for await (const value of values) {
-      this.#pending += `${separator}${JSON.stringify(value, jsonValue)}`;
-      separator = ',\n';
-      if (this.#pending.length >= PIECE_CHARACTERS) await this.end();
+    try {
+      for await (const value of values) {
+        this.#pending += `${separator}${JSON.stringify(value, jsonValue)}`;
+        separator = ',\n';
+        if (this.#pending.length >= PIECE_CHARACTERS) await this.end();
+      }
+    } finally {
+      // What was printed before an error is an array all the same; the exit code says that it is not all.
+      this.#pending += separator === ',\n' ? '\n]\n' : '[]\n';
     }
-    await this.print(separator === ',\n' ? '\n]' : '[]');
   }
 
   /** Bytes as they are. They are written out before this returns, so the caller may reuse its buffer. */

@@ -68,7 +68,7 @@ class CommandHost implements Host {
     // A reader that has enough (`| head`) is no failure: stop, and say nothing.
     let isReaderGone = false;
     const onOutputError = (error: NodeJS.ErrnoException): void => {
-      isReaderGone = error.code === 'EPIPE';
+      isReaderGone = isBrokenPipe(error);
       controller.abort(
         isReaderGone
           ? undefined
@@ -89,7 +89,9 @@ class CommandHost implements Host {
       await action({ ...this.#session(output, controller.signal), releaseSignals });
       await output.end();
     } catch (error) {
-      if (!isReaderGone) this.#fail(error, controller.signal, options.json === true);
+      if (isReaderGone || isBrokenPipe(error)) return;
+      await output.end().catch(() => undefined);
+      this.#fail(error, controller.signal, options.json === true);
     } finally {
       releaseSignals();
     }
@@ -121,4 +123,8 @@ class CommandHost implements Host {
       process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
     }
   }
+}
+
+function isBrokenPipe(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException | undefined)?.code === 'EPIPE';
 }

@@ -86,14 +86,6 @@ class Extraction {
   }
 
   async #directory(directory: Directory, shown: string, hostPath: Buffer, depth: number): Promise<void> {
-    if (this.#entered.has(directory.id) || depth > MAX_DEPTH) {
-      throw corrupt({
-        layer: this.#filesystem.type,
-        structure: shown,
-        expected: 'a tree',
-        found: 'a directory that is met twice',
-      });
-    }
     this.#entered.add(directory.id);
     this.#report.directories += 1;
     for await (const entry of directory.entries({ signal: this.#options.signal })) {
@@ -118,6 +110,7 @@ class Extraction {
   async #node(node: FileNode, shown: string, hostPath: Buffer, depth: number): Promise<void> {
     switch (node.kind) {
       case 'directory':
+        this.#requireNew(node, shown, depth);
         await fs.mkdir(hostPath);
         return this.#directory(node, shown, hostPath, depth);
       case 'file':
@@ -128,6 +121,17 @@ class Extraction {
       default:
         this.#report.skipped.push({ path: shown, reason: `a ${node.kind} is not made on the host` });
     }
+  }
+
+  /** A loop, or a directory with two names: the second is left out before anything is made for it. */
+  #requireNew(directory: Directory, shown: string, depth: number): void {
+    if (!this.#entered.has(directory.id) && depth <= MAX_DEPTH) return;
+    throw corrupt({
+      layer: this.#filesystem.type,
+      structure: shown,
+      expected: 'a tree',
+      found: 'a directory that is met twice',
+    });
   }
 
   async #file(node: RegularFile, hostPath: Buffer): Promise<void> {
