@@ -72,6 +72,7 @@ export const keymap: readonly Binding[] = [
   bind('tree', 'find', ['/'], 'find a name among the rows, as you type', 'find'),
   bind('tree', 'find-next', ['n'], 'next match'),
   bind('tree', 'find-previous', ['N'], 'previous match'),
+  bind('tree', 'close', ['esc'], 'give up a goto that is under way'),
 
   bind('hex', 'up', ['up', 'k'], 'row up'),
   bind('hex', 'down', ['down', 'j'], 'row down'),

@@ -39,6 +39,8 @@ test('from the disk to the bytes of a file, and out again', async (t) => {
   t.false(terminal.isAlternate, 'the alternate screen is left');
   t.true(terminal.isCursorShown);
   t.is(terminal.screen.trim(), '', 'nothing is left behind');
+  const { output } = terminal;
+  t.true(output.lastIndexOf('\x1b[?2004l') > output.lastIndexOf('\x1b[?2004h'), 'pastes are not marked any more');
 });
 
 test('three arrows in one chunk move three rows', async (t) => {
@@ -160,6 +162,15 @@ test('the command on a real image: browsed, and unchanged to the byte and the na
   t.is(stat.mtimeNs, before.stat.mtimeNs);
   t.is(stat.size, before.stat.size);
   t.is(stat.ino, before.stat.ino);
+});
+
+test('a signal ends it and restores the screen', async (t) => {
+  const terminal = open(t, ['plain']);
+  await terminal.see(/GPT partition table/);
+  terminal.kill('SIGTERM');
+  await terminal.exited;
+  await terminal.see(() => !terminal.isAlternate);
+  t.true(terminal.isCursorShown);
 });
 
 test('a breakdown of the interface is told after the screen is restored', async (t) => {

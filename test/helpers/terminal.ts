@@ -42,7 +42,7 @@ export class TestTerminal {
     this.exited = new Promise((resolve) => {
       this.#pty.onExit(resolve);
     });
-    t.teardown(() => this.#kill());
+    t.teardown(() => this.kill('SIGKILL'));
   }
 
   get lines(): string[] {
@@ -98,9 +98,9 @@ export class TestTerminal {
     });
   }
 
-  #kill(): void {
+  kill(signal: 'SIGTERM' | 'SIGKILL'): void {
     try {
-      this.#pty.kill('SIGKILL');
+      this.#pty.kill(signal);
     } catch {
       // It has ended already.
     }

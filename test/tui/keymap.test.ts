@@ -80,6 +80,7 @@ test('the hints of a context name its own keys first', (t) => {
 
 test('keys typed in one chunk are keys one by one; special keys go by name', (t) => {
   t.deepEqual(keysOf('jjk', noKey), ['j', 'j', 'k']);
+  t.deepEqual(keysOf('\tG\x7f\x03g\r', noKey), ['tab', 'G', 'backspace', 'ctrl+c', 'g', 'enter']);
   t.deepEqual(keysOf('', { ...noKey, downArrow: true }), ['down']);
   t.deepEqual(keysOf('c', { ...noKey, ctrl: true }), ['ctrl+c']);
   t.deepEqual(keysOf('x', { ...noKey, meta: true }), []);

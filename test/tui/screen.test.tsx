@@ -3,7 +3,7 @@ import { renderToString } from 'ink';
 import type { ReactNode } from 'react';
 import { PartitionTableView, tableToFit } from '../../src/tui/components/partition-table.tsx';
 import { TreePane } from '../../src/tui/components/tree-pane.tsx';
-import type { TableRow } from '../../src/tui/load/details.ts';
+import type { TableRow } from '../../src/tui/load/facts.ts';
 import { BrowseScreen } from '../../src/tui/screens/browse-screen.tsx';
 import { displayWidth } from '../../src/tui/text/fit.ts';
 import { Driver } from './drive.ts';
@@ -53,6 +53,44 @@ test('a terminal that is too small is told so, down to one column', async (t) =>
     t.true(lines.length <= rows && lines.every((line) => displayWidth(line) <= columns), `${columns}x${rows}`);
     t.true(lines[0]!.startsWith('T') || columns === 1);
   }
+});
+
+test('a page is scrolled line by line from its first to the last line of the table', async (t) => {
+  const driver = await new Driver(fakeImage({}).image).settle();
+  driver.press('switch-pane');
+  const screens: string[][] = [];
+  for (let step = 0; step < 60; step++) {
+    const lines = linesOf(<BrowseScreen state={driver.state} />, 80);
+    t.is(lines.length, 24);
+    screens.push(lines.slice(1, -2).map((line) => line.slice(29).trimEnd()));
+    driver.press('down');
+  }
+  t.is(screens[0]![0], 'Disk image');
+  t.true(screens.at(-1)!.at(-1)!.startsWith('└'), 'the end of the table is the end of the page');
+  for (const [step, lines] of screens.entries()) {
+    const next = screens[step + 1];
+    if (next === undefined || next.at(-1) === lines.at(-1)) continue;
+    t.deepEqual(next.slice(0, -1), lines.slice(1), `step ${step}`);
+  }
+});
+
+test('a prompt longer than the screen shows its end, the caret and what is wrong', async (t) => {
+  const driver = await new Driver(fakeImage({}).image).settle();
+  const footer = (): string => linesOf(<BrowseScreen state={driver.state} />, 80).at(-1)!;
+  driver.press('goto');
+  t.regex(footer(), /^ Go to offset or place: {4}0x1f0 {2}2048s/);
+  driver.type(`p1:/${'long/'.repeat(40)}end\u202e`);
+  t.regex(footer(), /long\/end\\u\{202e\}/);
+  t.true(displayWidth(footer()) <= 80);
+  driver.press('prompt-start', 'prompt-right');
+  t.regex(footer(), /^ Go to offset or place: p1:\/long/);
+  t.true(displayWidth(footer()) <= 80);
+  driver.press('prompt-clear');
+  driver.type('日本語'.repeat(60));
+  t.is(displayWidth(footer().trimEnd()), 78, 'the caret stands after it, inside the screen');
+  driver.press('prompt-cancel', 'find');
+  driver.type('no such name');
+  t.regex(footer(), /^ Find: no such name\s+no match/);
 });
 
 const row = (part: string, type: string, name: string): TableRow => ({

@@ -4,7 +4,7 @@ import { escapeText } from '../../core/index.ts';
 import { hintsFor } from '../keymap.ts';
 import { imageOf, keyContext, layoutIn, scrollLimit } from '../state/selectors.ts';
 import type { Prompt, Tab, TuiState } from '../state/state.ts';
-import { displayWidth, padTo, truncate } from '../text/fit.ts';
+import { displayWidth, padTo, tailOf, truncate } from '../text/fit.ts';
 import { statusParts } from '../text/status.ts';
 import type { Theme } from '../theme.ts';
 import { ThemeContext } from './theme-context.ts';
@@ -95,7 +95,7 @@ function promptLine({ kind, text, caret, problem }: Prompt, columns: number, the
   const before = escapeText(text.slice(0, caret));
   const under = text.slice(caret, caret + 1);
   // Of a long text, the part that ends at the caret is shown.
-  const shown = displayWidth(before) <= room ? before : before.slice(-room);
+  const shown = tailOf(before, room);
   const after = truncate(escapeText(text.slice(caret + 1)), room - displayWidth(shown));
   const used = displayWidth(title) + displayWidth(shown) + 1 + displayWidth(after);
   const tail = truncate(note === '' ? '' : `  ${note}`, columns - used);

@@ -1,6 +1,6 @@
 import { Box } from 'ink';
 import type { ReactNode } from 'react';
-import type { Details } from '../load/details.ts';
+import type { Details } from '../load/facts.ts';
 import type { Page } from '../state/state.ts';
 import { detailLines, tableHeight } from '../text/page-lines.ts';
 import { Lines } from './lines.tsx';

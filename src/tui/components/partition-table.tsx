@@ -1,6 +1,6 @@
 import { Text } from 'ink';
 import { createContext, type PropsWithChildren, type ReactNode, useContext } from 'react';
-import type { TableRow } from '../load/details.ts';
+import type { TableRow } from '../load/facts.ts';
 import { displayWidth, truncate } from '../text/fit.ts';
 import type { Role } from '../theme.ts';
 import { InkTable } from './ink-table.ts';

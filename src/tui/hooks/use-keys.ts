@@ -25,7 +25,23 @@ export function keysOf(input: string, key: Key): string[] {
   const special = SPECIAL_KEYS.find(([flag]) => key[flag]);
   if (special !== undefined) return [special[1]];
   if (key.ctrl) return [`ctrl+${input}`];
-  return key.meta ? [] : [...input].map((character) => (character === '\r' ? 'enter' : character));
+  return key.meta ? [] : [...input].map(keyOfCharacter);
+}
+
+const CONTROL_KEYS: Readonly<Record<string, string>> = {
+  '\r': 'enter',
+  '\n': 'enter',
+  '\t': 'tab',
+  '\x1b': 'esc',
+  '\x7f': 'backspace',
+  '\b': 'backspace',
+};
+
+/** A character inside a chunk: Ink tells a control key only when it comes alone. */
+function keyOfCharacter(character: string): string {
+  const code = character.charCodeAt(0);
+  const letter = String.fromCharCode(code + 0x60);
+  return CONTROL_KEYS[character] ?? (code > 0 && code <= 26 ? `ctrl+${letter}` : character);
 }
 
 /** What keys mean where they are pressed; in a prompt, text that is no command is typed. */

@@ -30,7 +30,7 @@ const MIN_HEIGHT_WITH_INSPECTOR = 14;
 
 export function layoutOf({ columns, rows }: Viewport, isZoomed: boolean): Layout {
   const height = Math.max(1, rows - FRAME_ROWS);
-  const treeWidth = isZoomed ? 0 : clamp(Math.floor(columns * 0.35), 26, columns >= 190 ? 52 : 46);
+  const treeWidth = isZoomed ? 0 : clamp(Math.floor(columns * 0.33), 28, columns >= 190 ? 52 : 46);
   return {
     isTooSmall: columns < MIN_COLUMNS || rows < MIN_ROWS,
     treeWidth,

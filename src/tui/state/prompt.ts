@@ -45,7 +45,7 @@ export function promptCommand(state: TuiState, command: Command): TuiState {
     case 'prompt-left':
       return moved(state, prompt, caret - previousLength(text, caret));
     case 'prompt-right':
-      return moved(state, prompt, caret + ((text.codePointAt(caret) ?? 0 > 0xffff) ? 2 : 1));
+      return moved(state, prompt, caret + nextLength(text, caret));
     case 'prompt-start':
       return moved(state, prompt, 0);
     case 'prompt-end':
@@ -58,6 +58,11 @@ export function promptCommand(state: TuiState, command: Command): TuiState {
 /** UTF-16 units of the character before the caret. */
 function previousLength(text: string, caret: number): number {
   return caret === 0 ? 0 : [...text.slice(0, caret)].at(-1)!.length;
+}
+
+/** UTF-16 units of the character after the caret. */
+function nextLength(text: string, caret: number): number {
+  return (text.codePointAt(caret) ?? 0) > 0xffff ? 2 : 1;
 }
 
 function moved(state: TuiState, prompt: Prompt, caret: number): TuiState {

@@ -114,7 +114,7 @@ function everywhere(state: TuiState, name: Command): TuiState | undefined {
     case 'toggle-deleted':
       return withDeletedToggled(state);
     case 'close':
-      return realigned({ ...state, pane: 'tree', isZoomed: false });
+      return realigned({ ...state, pane: 'tree', isZoomed: false, going: undefined, message: undefined });
     default:
       return undefined;
   }

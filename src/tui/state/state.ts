@@ -1,5 +1,5 @@
 import type { Command } from '../keymap.ts';
-import type { Details } from '../load/details.ts';
+import type { Details } from '../load/facts.ts';
 import type { HexWindow } from '../load/hex-window.ts';
 import type { Preview } from '../load/preview.ts';
 import type { TreeItem } from '../load/tree-item.ts';

@@ -22,6 +22,19 @@ export function headOf(text: string, width: number): string {
   return text.slice(0, end);
 }
 
+/** The longest end of `text` that fits into `width` columns. */
+export function tailOf(text: string, width: number): string {
+  if (PLAIN_ASCII.test(text)) return width <= 0 ? '' : text.slice(-width);
+  let start = text.length;
+  let used = 0;
+  for (const { segment, index } of [...graphemes.segment(text)].reverse()) {
+    used += stringWidth(segment);
+    if (used > width) break;
+    start = index;
+  }
+  return text.slice(start);
+}
+
 /** `text` in at most `width` columns; what is cut off is shown by an ellipsis. */
 export function truncate(text: string, width: number): string {
   if (width <= 0) return '';

@@ -79,7 +79,7 @@ export function formatProperty({ key, value, unit }: Property): readonly [string
   if (value === null) return [label, 'none'];
   if (typeof value === 'number') return [label, unit === 'bytes' ? formatExactSize(value) : formatCount(value)];
   if (typeof value === 'boolean') return [label, value ? 'yes' : 'no'];
-  return [label, escapeText(value)];
+  return [label, value === '' ? '(empty)' : escapeText(value)];
 }
 
 /** What went wrong, in one line that is safe for a terminal. */

@@ -47,7 +47,7 @@ export function itemLabel(item: TreeItem, contents: ReadonlyMap<string, string>)
 function volumeLabel(item: Extract<TreeItem, { kind: 'volume' }>, contents: ReadonlyMap<string, string>): ItemLabel {
   const { partition, volume } = item;
   const content = contents.get(volume?.name ?? '-');
-  if (partition === undefined) return { text: 'whole disk', note: content || 'no partition table', role: 'structure' };
+  if (partition === undefined) return { text: 'whole disk', note: content || 'no table', role: 'structure' };
   const name = partition.name === '' ? '' : ` ${escapeText(partition.name)}`;
   const what = content || (partition.type.name === '' ? partition.type.id : partition.type.name);
   return { text: `p${partition.number}${name}`, note: `${what}, ${formatSize(partition.length)}`, role: 'structure' };

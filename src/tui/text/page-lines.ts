@@ -1,6 +1,6 @@
 import type { Diagnostic } from '../../core/index.ts';
 import { contextTitles, type KeyContext, keymap, keyName } from '../keymap.ts';
-import type { Details, TableRow } from '../load/details.ts';
+import type { Details, TableRow } from '../load/facts.ts';
 import type { Preview } from '../load/preview.ts';
 import type { Role } from '../theme.ts';
 import { displayWidth, padTo, truncate, wrapLine, wrapWords } from './fit.ts';

@@ -183,6 +183,8 @@ test('the prompt is edited at its caret, by characters', (t) => {
   driver.type('a😀c');
   driver.press('prompt-left', 'prompt-erase');
   t.is(driver.state.prompt?.text, 'ac');
+  driver.press('prompt-start', 'prompt-right');
+  t.is(driver.state.prompt?.caret, 1);
   driver.press('prompt-start');
   driver.type('x');
   t.is(driver.state.prompt?.text, 'xac');
@@ -277,6 +279,20 @@ test('tab, zoom, tabs and close move between the panes', (t) => {
   t.is(driver.state.tab, 'text');
   driver.press('quit');
   t.true(driver.state.isDone);
+});
+
+test('escape gives up what is being looked for', async (t) => {
+  const driver = await drive().settle();
+  driver.press('goto');
+  driver.type('p1:/etc/passwd');
+  driver.press('prompt-accept');
+  t.is(driver.state.going?.locator, 'p1:/etc/passwd');
+  t.regex(driver.state.message?.text ?? '', /going to/);
+  driver.press('close');
+  t.is(driver.state.going, undefined);
+  t.is(driver.state.message, undefined);
+  await driver.settle();
+  t.is(driver.selected, 'disk.img');
 });
 
 test('showing deleted entries reads the directories again and keeps the selection', async (t) => {

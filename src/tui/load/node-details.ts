@@ -1,0 +1,159 @@
+import type { Directory, ExtendedAttribute, Extent, FileNode, NodeTimes, RegularFile } from '../../core/index.ts';
+import { escapeText } from '../../core/index.ts';
+import {
+  formatCount,
+  formatError,
+  formatExactSize,
+  formatMode,
+  formatOffset,
+  formatPlace,
+  formatSize,
+  formatTime,
+} from '../text/format.ts';
+import type { Details, Fact, Section } from './facts.ts';
+import { type EntryItem, locatorOf } from './tree-item.ts';
+
+/** Extents shown; the rest are counted as far as the limit after it goes. */
+const MAX_SHOWN_EXTENTS = 12;
+const MAX_COUNTED_EXTENTS = 10_000;
+/** Attribute values are shown as far as this many bytes. */
+const MAX_SHOWN_VALUE_BYTES = 64;
+const MAX_SHOWN_ATTRIBUTES = 64;
+/** Everything about a file, directory, link or special file. */
+export async function entryDetails(item: EntryItem, signal: AbortSignal): Promise<Details> {
+  const node = await item.filesystem.node(item.nodeId, { signal });
+  const base = item.volume.partition?.start ?? 0;
+  const sectorSize = item.filesystem.device.sectorSize;
+  const sections: Section[] = [
+    { title: node.kind === 'file' ? 'File' : capitalized(node.kind), facts: await nodeFacts(item, node, signal) },
+    { title: 'Times', facts: timeFacts(node.times) },
+  ];
+  if (node.kind === 'file' || node.kind === 'directory')
+    sections.push(await guarded('Extents', () => extentSection(node, base, sectorSize, signal)));
+  const attributes = await guarded('Extended attributes', async () =>
+    attributeSection(await node.attributes({ signal })),
+  );
+  const summary = [formatSize(node.size), await beginning(node, base, sectorSize, signal)];
+  return { sections: [...sections, attributes].filter(({ facts }) => facts.length > 0), summary };
+}
+
+/** Where the first byte of a file or directory lies on the disk; empty when it lies nowhere. */
+async function beginning(node: FileNode, base: number, sectorSize: number, signal: AbortSignal): Promise<string> {
+  if ((node.kind !== 'file' && node.kind !== 'directory') || node.size === 0) return '';
+  try {
+    for await (const extent of node.extents({ start: 0, length: 1 }, { signal })) {
+      if (extent.kind === 'data') return `begins at disk ${formatPlace(base + extent.sourceOffset, sectorSize)}`;
+    }
+  } catch {
+    signal.throwIfAborted();
+    // The section on extents tells the error.
+  }
+  return '';
+}
+
+/** A part of a damaged node that cannot be read does not hide the parts that can. */
+async function guarded(title: string, load: () => Promise<Section>): Promise<Section> {
+  try {
+    return await load();
+  } catch (error) {
+    return { title, facts: [['error', formatError(error)]] };
+  }
+}
+
+async function nodeFacts(item: EntryItem, node: FileNode, signal: AbortSignal): Promise<Fact[]> {
+  const base = item.volume.partition?.start ?? 0;
+  const facts: Fact[] = [['name', item.label]];
+  const locator = locatorOf(item);
+  facts.push(['locator', locator ?? 'none: deleted']);
+  facts.push([node.mode === undefined ? 'id' : 'inode', String(node.id)]);
+  facts.push(['size', formatExactSize(node.size)]);
+  facts.push(['on disk', formatExactSize(node.allocated)]);
+  if (node.mode !== undefined) facts.push(['mode', formatMode(node.mode, node.kind)]);
+  if (node.uid !== undefined) facts.push(['owner', `uid ${node.uid}, gid ${node.gid ?? '?'}`]);
+  if (node.linkCount !== undefined) facts.push(['links', String(node.linkCount)]);
+  if (node.flags.length > 0) facts.push(['flags', node.flags.map(escapeText).join(', ')]);
+  if (item.deleted || node.deleted) facts.push(['deleted', 'yes']);
+  if (node.kind === 'symlink') facts.push(['target', await targetOf(node, signal)]);
+  if ('device' in node && node.device !== undefined)
+    facts.push(['device', `major ${node.device.major}, minor ${node.device.minor}`]);
+  const { start, length } = node.location;
+  if (length > 0)
+    facts.push(['stored at', `disk ${formatOffset(base + start)}, ${length} bytes (the node's own structure)`]);
+  return facts;
+}
+
+async function targetOf(node: Extract<FileNode, { kind: 'symlink' }>, signal: AbortSignal): Promise<string> {
+  try {
+    return escapeText(await node.target({ signal }));
+  } catch (error) {
+    return formatError(error);
+  }
+}
+
+function timeFacts(times: NodeTimes): Fact[] {
+  const named = [
+    ['modified', times.modified],
+    ['accessed', times.accessed],
+    ['changed', times.changed],
+    ['created', times.created],
+    ['deleted', times.deleted],
+  ] as const;
+  return named.flatMap(([label, time]) => (time === undefined ? [] : [[label, formatTime(time)] as const]));
+}
+
+async function extentSection(
+  node: RegularFile | Directory,
+  base: number,
+  sectorSize: number,
+  signal: AbortSignal,
+): Promise<Section> {
+  const facts: Fact[] = [];
+  let count = 0;
+  if (node.size > 0) {
+    for await (const extent of node.extents({ start: 0, length: node.size }, { signal })) {
+      if (count < MAX_SHOWN_EXTENTS) facts.push([formatOffset(extent.start), extentText(extent, base, sectorSize)]);
+      count += 1;
+      if (count >= MAX_COUNTED_EXTENTS) break;
+    }
+  }
+  if (count > MAX_SHOWN_EXTENTS) {
+    const more =
+      count >= MAX_COUNTED_EXTENTS
+        ? `at least ${formatCount(count - MAX_SHOWN_EXTENTS)}`
+        : formatCount(count - MAX_SHOWN_EXTENTS);
+    facts.push(['…', `${more} more`]);
+  }
+  return { title: count === 1 ? 'Extent' : `Extents${count === 0 ? '' : ` (${formatCount(count)})`}`, facts };
+}
+
+function extentText(extent: Extent, base: number, sectorSize: number): string {
+  const size = formatSize(extent.length);
+  switch (extent.kind) {
+    case 'data':
+      return `${size} at disk ${formatPlace(base + extent.sourceOffset, sectorSize)}`;
+    case 'zero':
+      return `${size} ${extent.explicit ? 'zero, allocated but not written' : 'hole'}`;
+    case 'encoded':
+      return `${size} ${extent.encoding}, at disk ${formatPlace(base + extent.sourceOffset, sectorSize)}`;
+    case 'inherited':
+      return `${size} in a lower layer`;
+  }
+}
+
+function attributeSection(attributes: readonly ExtendedAttribute[]): Section {
+  const facts = attributes
+    .slice(0, MAX_SHOWN_ATTRIBUTES)
+    .map(({ name, value }): Fact => [escapeText(name), valueText(value)]);
+  return { title: 'Extended attributes', facts };
+}
+
+function valueText(value: Uint8Array): string {
+  const shown = value.subarray(0, MAX_SHOWN_VALUE_BYTES);
+  const isText = shown.every((byte) => byte >= 0x20 && byte < 0x7f);
+  const text = isText ? escapeText(Buffer.from(shown).toString('latin1')) : Buffer.from(shown).toString('hex');
+  return `${isText ? text : `0x${text}`}${shown.length < value.length ? `… (${value.length} bytes)` : ''}`;
+}
+
+function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
