@@ -113,6 +113,9 @@ export class FakeFileSystem implements FileSystem {
       async *entries() {
         yield* entries();
       },
+      async *entryBatches() {
+        yield entries();
+      },
       lookup: async (wanted) => entries().find(({ name }) => name === wanted),
       async *extents({ start, length }) {
         if (length > 0) yield { kind: 'zero', start, length, explicit: false };
