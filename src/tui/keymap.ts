@@ -87,7 +87,7 @@ export const keymap: readonly Binding[] = [
   bind('hex', 'first', ['home'], 'first byte'),
   bind('hex', 'last', ['end', 'G'], 'last byte'),
   bind('hex', 'toggle-endianness', ['e'], 'values little or big endian', 'endian'),
-  bind('hex', 'close', ['esc'], 'back to the tree'),
+  bind('hex', 'close', ['esc'], 'back to the tree', 'tree'),
 
   bind('page', 'up', ['up', 'k'], 'line up'),
   bind('page', 'down', ['down', 'j'], 'line down'),
@@ -95,7 +95,7 @@ export const keymap: readonly Binding[] = [
   bind('page', 'page-down', ['pagedown', 'ctrl+f', ' '], 'page down'),
   bind('page', 'first', ['home'], 'beginning'),
   bind('page', 'last', ['end', 'G'], 'end'),
-  bind('page', 'close', ['esc', 'left', 'h'], 'back to the tree'),
+  bind('page', 'close', ['esc', 'left', 'h'], 'back to the tree', 'tree'),
 
   bind('global', 'switch-pane', ['tab'], 'other pane', 'pane'),
   bind('global', 'show-details', ['1'], 'details'),

@@ -57,6 +57,8 @@ function toggledOrEntered(state: TuiState): TuiState {
   const row = tree.rows[tree.selected]!;
   if (row.status === 'closed') return withTree(state, expand(tree, tree.selected));
   if (isExpandable(row.item)) return withTree(state, collapse(tree, tree.selected));
+  const isSentence = row.item.kind === 'note' || row.item.kind === 'error' || row.item.kind === 'loading';
+  if (isSentence) return { ...state, pane: 'view', tab: 'details' };
   // The details are in view already: what is left to see is the content.
   return { ...state, pane: 'view', tab: state.tab === 'details' ? 'hex' : state.tab };
 }

@@ -56,6 +56,19 @@ test('a damaged filesystem shows its error below its row and in the details, and
   t.is(driver.labels[7], 'loading…', 'a failure is not remembered');
 });
 
+test('enter on a file goes to its bytes, on an error to the whole of it', async (t) => {
+  const driver = await (await drive().settle()).goto('p1:/etc/passwd');
+  driver.press('open');
+  t.like(driver.state, { pane: 'view', tab: 'hex' });
+  await driver.goto('p2');
+  driver.press('right');
+  await driver.settle();
+  driver.press('down', 'open');
+  await driver.settle();
+  t.like(driver.state, { pane: 'view', tab: 'details' });
+  t.regex(JSON.stringify(driver.state.details.content), /found 0xdead/);
+});
+
 test('a damaged directory shows its error in place, in the details, the bytes and the text', async (t) => {
   const driver = await (await drive().settle()).goto('p1:');
   driver.press('down');
