@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
-import { DiskError, escapeText } from '../core/index.ts';
+import { DiskError, errorText } from '../core/index.ts';
 
 /** Text is handed on in pieces of this many characters, so that a long listing is not a system call a line. */
 const PIECE_CHARACTERS = 64 * 1024;
@@ -86,8 +86,8 @@ export function table(rows: readonly (readonly string[])[], align: readonly Alig
 
 /** An error as one line for people: never a stack trace, never an escape sequence from an image. */
 export function errorLine(error: unknown): string {
-  if (error instanceof DiskError) return `${error.code.toLowerCase().replace('_', ' ')}: ${error.message}`;
-  return escapeText(error instanceof Error ? error.message : String(error));
+  const text = errorText(error);
+  return error instanceof DiskError ? `${error.code.toLowerCase().replace('_', ' ')}: ${text}` : text;
 }
 
 /** An error as JSON has it. */

@@ -19,7 +19,14 @@ import type { Session } from './session.ts';
 
 /** What the command line can start that is not its own. */
 export interface Faces {
-  browse(image: Image): Promise<void>;
+  browse(image: Image, start: BrowseStart): Promise<void>;
+}
+
+/** Where browsing begins. */
+export interface BrowseStart {
+  readonly locator: string | undefined;
+  /** As the prompt for offsets takes it, in what the locator names. */
+  readonly offset: string | undefined;
 }
 
 const LOCATOR_HELP = `A LOCATOR is a place inside the image:

@@ -3,8 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { DiskError, FileDevice, type Image, openImage, openImageOn, type Progress } from '../core/index.ts';
-import { errorLine, type Output } from './output.ts';
+import { DiskError, escapeUnprintable, FileDevice, type Image, openImage, openImageOn } from '../core/index.ts';
+import type { Output } from './output.ts';
 import type { ProgressLine } from './progress-line.ts';
 
 /** The options that every command on an image has, as commander hands them over. */
@@ -48,7 +48,7 @@ export function noteDiagnostics(image: Image, session: Session): void {
   for (const { layer, structure, offset, message } of image.diagnostics) {
     const place = [structure, offset === undefined ? undefined : `at offset 0x${offset.toString(16)}`];
     const parts = [layer, place.filter((part) => part !== undefined).join(' '), message];
-    session.note(`note: ${errorLine(parts.filter((part) => part !== '').join(': '))}`);
+    session.note(`note: ${escapeUnprintable(parts.filter((part) => part !== '').join(': '))}`);
   }
 }
 
@@ -78,5 +78,3 @@ async function standardInput(session: Session): Promise<FileDevice> {
     await rm(folder, { recursive: true, force: true }).catch(() => undefined);
   }
 }
-
-export type { Progress };

@@ -1,11 +1,11 @@
 import {
-  type Directory,
   escapeText,
   type FileSystem,
   formatBytes,
   type Image,
   type LayoutRow,
   layoutRows,
+  withKind,
 } from '../core/index.ts';
 import { chainOf, containerJson, partitionJson, type VolumeContent, volumeContent, volumeJson } from './describe.ts';
 import { errorJson, errorLine } from './output.ts';
@@ -81,28 +81,34 @@ async function volumeBranch(found: VolumeContent, depth: number, session: Sessio
   }
   if (filesystem === undefined) return { text: content ?? 'nothing recognised', json, children: [] };
   const label = filesystem.label === '' ? '' : ` "${escapeText(filesystem.label)}"`;
-  const children = await directoryBranches(filesystem, filesystem.rootId, depth, session);
+  const children = await directoryBranches(filesystem, filesystem.rootId, depth, new Set(), session);
   return { text: `${filesystem.type}${label}`, json, children };
 }
 
+/** The entries of a directory and below; one that was met already (a loop) is listed and not entered again. */
 async function directoryBranches(
   filesystem: FileSystem,
   id: number,
   depth: number,
+  entered: Set<number>,
   session: Session,
 ): Promise<Branch[]> {
   if (depth <= 0) return [];
+  entered.add(id);
   const branches: Branch[] = [];
   try {
-    const node = (await filesystem.node(id, session)) as Directory;
+    const node = await filesystem.node(id, session);
+    if (node.kind !== 'directory') return [];
     let left = 0;
-    for await (const { name, kind, nodeId } of node.entries(session)) {
+    for await (const entry of node.entries(session)) {
       if (branches.length >= MAX_ENTRIES) {
         left += 1;
         continue;
       }
+      const { name, kind, nodeId } = await withKind(filesystem, entry, session);
       const isDirectory = kind === 'directory';
-      const children = isDirectory ? await directoryBranches(filesystem, nodeId, depth - 1, session) : [];
+      const isNew = isDirectory && !entered.has(nodeId);
+      const children = isNew ? await directoryBranches(filesystem, nodeId, depth - 1, entered, session) : [];
       branches.push({
         text: `${escapeText(name)}${isDirectory ? '/' : ''}`,
         json: { name, kind, id: nodeId },

@@ -30,11 +30,12 @@ export class DiskError extends Error {
   readonly found: string | undefined;
 
   constructor(code: DiskErrorCode, details: DiskErrorDetails) {
-    // Both may carry a name from an image.
+    // Each may carry a name from an image: the message is safe for a terminal.
+    const expected = details.expected === undefined ? undefined : escapeText(details.expected);
     const found = details.found === undefined ? undefined : escapeText(String(details.found));
     const structure = details.structure === undefined ? undefined : escapeText(details.structure);
     super(
-      describe({ ...details, structure, found }),
+      describe({ ...details, structure, expected, found }),
       details.cause === undefined ? undefined : { cause: details.cause },
     );
     this.name = 'DiskError';
@@ -42,7 +43,7 @@ export class DiskError extends Error {
     this.layer = details.layer;
     this.structure = structure;
     this.offset = details.offset;
-    this.expected = details.expected;
+    this.expected = expected;
     this.found = found;
   }
 

@@ -2,7 +2,14 @@
 export { formatGuid, formatUuid } from './bytes/guid.ts';
 export { parseSize } from './bytes/parse-size.ts';
 export { clamp, divideDown, divideUp, isPowerOfTwo, roundDown, roundUp } from './bytes/rounding.ts';
-export { decodeName, encodeName, escapeText, hasUndecodableBytes, unescapeText } from './bytes/text.ts';
+export {
+  decodeName,
+  encodeName,
+  escapeText,
+  escapeUnprintable,
+  hasUndecodableBytes,
+  unescapeText,
+} from './bytes/text.ts';
 export {
   type BackingLayer,
   type Container,
@@ -55,7 +62,7 @@ export type {
 export { openFileSystem } from './filesystem/formats.ts';
 export { fileDevice, readFile } from './filesystem/read-file.ts';
 export { type ResolvedPath, type ResolveOptions, resolvePath } from './filesystem/resolve-path.ts';
-export { type WalkedEntry, type WalkOptions, walk, walkBatches } from './filesystem/walk.ts';
+export { type WalkedEntry, type WalkOptions, walk, walkBatches, withKind } from './filesystem/walk.ts';
 export type { Diagnostic, Format, OpenContext, Property, Reference } from './format.ts';
 export { Image, type OpenOptions, openImage, openImageOn, type Target, Volume } from './image.ts';
 export { formatLocator, type Locator, parseLocator } from './locator.ts';
@@ -70,7 +77,8 @@ export {
   type PartitionType,
   type TableRegion,
 } from './partition/partition-table.ts';
-export { formatBytes } from './print/bytes.ts';
+export { formatBytes, formatCount, formatExactBytes } from './print/bytes.ts';
+export { errorText } from './print/error.ts';
 export { formatAddress, hexdumpLines } from './print/hexdump.ts';
 export { formatMode, kindLetter } from './print/mode.ts';
 export { propertyLabel, propertyText } from './print/property.ts';

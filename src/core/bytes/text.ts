@@ -92,7 +92,12 @@ const PLAIN = /^[ -[\]-~]*$/;
  */
 export function escapeText(text: string): string {
   if (PLAIN.test(text)) return text;
-  return text.replaceAll('\\', '\\\\').replace(UNPRINTABLE, (character) => {
+  return escapeUnprintable(text.replaceAll('\\', '\\\\'));
+}
+
+/** The same for text that is never read back, such as a message: backslashes stay, so it may be done twice. */
+export function escapeUnprintable(text: string): string {
+  return text.replace(UNPRINTABLE, (character) => {
     const code = character.codePointAt(0)!;
     if (code >= 0xdc80 && code <= 0xdcff) return `\\x${(code - 0xdc00).toString(16)}`;
     if (code < 0x80) return `\\x${code.toString(16).padStart(2, '0')}`;

@@ -1,14 +1,8 @@
-import { type BlockDevice, readBytes } from '../device/block-device.ts';
-
-interface ForeignFormat {
-  readonly name: string;
-  /** Where the magic stands, in bytes. */
-  readonly offset: number;
-  readonly magic: string;
-}
+import type { BlockDevice } from '../device/block-device.ts';
+import { findSignature, type Signature } from '../device/signature.ts';
 
 /** Image formats that we do not read, by the magic bytes of their own specifications. */
-const FOREIGN_FORMATS: readonly ForeignFormat[] = [
+const FOREIGN_FORMATS: readonly Signature[] = [
   { name: 'VHDX', offset: 0, magic: 'vhdxfile' },
   { name: 'VHD', offset: 0, magic: 'conectix' },
   { name: 'VMDK', offset: 0, magic: 'KDMV' },
@@ -22,10 +16,7 @@ const FOREIGN_FORMATS: readonly ForeignFormat[] = [
   { name: 'EWF 2 (Ex01)', offset: 0, magic: 'EVF2\x0d\x0a\x81\x00' },
 ];
 
-const PROBE_BYTES = Math.max(...FOREIGN_FORMATS.map(({ offset, magic }) => offset + magic.length));
-
 /** The format whose magic bytes the device bears and that we do not read; undefined when there is none. */
-export async function identifyForeign(device: BlockDevice): Promise<ForeignFormat | undefined> {
-  const head = Buffer.from(await readBytes(device, 0, Math.min(device.size, PROBE_BYTES)));
-  return FOREIGN_FORMATS.find(({ offset, magic }) => head.toString('latin1', offset, offset + magic.length) === magic);
+export function identifyForeign(device: BlockDevice): Promise<Signature | undefined> {
+  return findSignature(device, FOREIGN_FORMATS);
 }

@@ -1,10 +1,5 @@
-import { type BlockDevice, readBytes } from '../device/block-device.ts';
-
-interface Signature {
-  readonly name: string;
-  readonly offset: number;
-  readonly magic: string;
-}
+import type { BlockDevice } from '../device/block-device.ts';
+import { findSignature, type Signature } from '../device/signature.ts';
 
 /** Magic bytes of things that a volume may bear and that we do not read, by their usual names; as blkid's tables have them. */
 const SIGNATURES: readonly Signature[] = [
@@ -26,10 +21,7 @@ const SIGNATURES: readonly Signature[] = [
   { name: 'ReFS', offset: 3, magic: 'ReFS' },
 ];
 
-const PROBE_BYTES = Math.max(...SIGNATURES.map(({ offset, magic }) => offset + magic.length));
-
 /** The name of what a device bears, told by magic bytes alone; undefined when none matches. */
 export async function identifyContent(device: BlockDevice): Promise<string | undefined> {
-  const head = Buffer.from(await readBytes(device, 0, Math.min(device.size, PROBE_BYTES)));
-  return SIGNATURES.find(({ offset, magic }) => head.toString('latin1', offset, offset + magic.length) === magic)?.name;
+  return (await findSignature(device, SIGNATURES))?.name;
 }

@@ -1,3 +1,4 @@
+import type { ReadOptions } from '../device/block-device.ts';
 import type { DirectoryEntry, FileSystem, ListOptions } from './filesystem.ts';
 
 /** Linux allows paths of 4096 bytes; nothing real nests deeper than that many names of one letter. */
@@ -10,7 +11,7 @@ export interface WalkedEntry {
 }
 
 export interface WalkOptions extends ListOptions {
-  /** Told of each directory that cannot be read; without it the walk throws. */
+  /** Told of each directory, and each entry of unknown kind, that cannot be read; without it the walk throws. */
   readonly onError?: (error: unknown, path: string) => void;
 }
 
@@ -48,10 +49,8 @@ export async function* walkBatches(
       for await (const found of node.entryBatches(options)) {
         const batch: WalkedEntry[] = [];
         for (const listed of found) {
-          // A deleted entry's node may be another file's by now.
-          const isUnknown = listed.kind === 'unknown' && !listed.deleted;
-          const entry = isUnknown ? await withKind(filesystem, listed, options) : listed;
-          const path = `${here.path}/${entry.name}`;
+          const path = `${here.path}/${listed.name}`;
+          const entry = listed.kind === 'unknown' ? await kindOrError(filesystem, listed, path, options) : listed;
           batch.push({ path, entry });
           if (entry.kind !== 'directory' || entry.deleted || here.depth >= MAX_DEPTH) continue;
           if (walked.has(entry.nodeId)) continue;
@@ -68,13 +67,30 @@ export async function* walkBatches(
   }
 }
 
-/** An entry whose directory does not tell its kind; one whose node cannot be read stays unknown. */
-async function withKind(filesystem: FileSystem, entry: DirectoryEntry, options: WalkOptions): Promise<DirectoryEntry> {
+/** The entry with the kind that its node tells, where the directory does not. */
+export async function withKind(
+  filesystem: FileSystem,
+  entry: DirectoryEntry,
+  options?: ReadOptions,
+): Promise<DirectoryEntry> {
+  // A deleted entry's node may be another file's by now.
+  if (entry.kind !== 'unknown' || entry.deleted) return entry;
+  const { kind } = await filesystem.node(entry.nodeId, options);
+  return { ...entry, kind };
+}
+
+/** An entry whose node cannot be read is told of, and stays unknown. */
+async function kindOrError(
+  filesystem: FileSystem,
+  entry: DirectoryEntry,
+  path: string,
+  options: WalkOptions,
+): Promise<DirectoryEntry> {
   try {
-    const { kind } = await filesystem.node(entry.nodeId, options);
-    return { ...entry, kind };
+    return await withKind(filesystem, entry, options);
   } catch (error) {
     if (options.onError === undefined || options.signal?.aborted === true) throw error;
+    options.onError(error, path);
     return entry;
   }
 }

@@ -11,3 +11,13 @@ export function formatBytes(bytes: number): string {
   const rounded = Math.round(value * 10) / 10;
   return `${Number.isInteger(rounded) ? rounded : rounded.toFixed(1)} ${UNITS[unit]}`;
 }
+
+/** A whole number with its thousands apart: `1,048,576`. */
+export function formatCount(value: number): string {
+  return value.toLocaleString('en-US');
+}
+
+/** A size for people and to the byte: `1.5 KiB (1,536 bytes)`. */
+export function formatExactBytes(bytes: number): string {
+  return bytes < 1024 ? `${bytes} bytes` : `${formatBytes(bytes)} (${formatCount(bytes)} bytes)`;
+}

@@ -1,5 +1,6 @@
 import {
   type BlockDevice,
+  errorText,
   type FileNode,
   type Image,
   isContainer,
@@ -7,7 +8,6 @@ import {
   layoutRows,
   type Volume,
 } from '../../core/index.ts';
-import { formatError } from '../text/format.ts';
 import { listDirectory } from './listing.ts';
 import type { TreeItem } from './tree-item.ts';
 
@@ -24,7 +24,7 @@ export function diskChildren(image: Image): TreeItem[] {
   const items: TreeItem[] = [];
   if (image.container.format !== 'raw') items.push({ kind: 'host-file', image });
   items.push(...backingRows(image));
-  if (image.partitionError !== undefined) items.push({ kind: 'error', text: formatError(image.partitionError) });
+  if (image.partitionError !== undefined) items.push({ kind: 'error', text: errorText(image.partitionError) });
   if (image.partitionTable !== undefined) items.push({ kind: 'table', image, table: image.partitionTable });
   else for (const volume of image.volumes) items.push({ kind: 'volume', image, volume, partition: undefined });
   return items;
@@ -75,7 +75,7 @@ export async function loadChildren(
     }
   } catch (error) {
     signal.throwIfAborted();
-    return [{ kind: 'error', text: formatError(error) }];
+    return [{ kind: 'error', text: errorText(error) }];
   }
 }
 

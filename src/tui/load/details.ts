@@ -1,12 +1,16 @@
 import {
   type BlockDevice,
+  errorText,
   escapeText,
+  formatBytes,
+  formatCount,
+  formatExactBytes,
   type LayoutRow,
   layoutRows,
   type Partition,
   type PartitionTable,
 } from '../../core/index.ts';
-import { formatCount, formatError, formatExactSize, formatPlace, formatProperty, formatSize } from '../text/format.ts';
+import { formatPlace, formatProperty } from '../text/format.ts';
 import { schemeName } from '../text/item-label.ts';
 import type { Details, Fact, Section, TableRow } from './facts.ts';
 import { entryDetails } from './node-details.ts';
@@ -35,7 +39,7 @@ export async function loadDetails(item: TreeItem, signal: AbortSignal): Promise<
             title: 'Image file',
             facts: [
               ['path', escapeText(item.image.path)],
-              ['size', formatExactSize(item.image.container.file.size)],
+              ['size', formatExactBytes(item.image.container.file.size)],
               ['shows', `the bytes of the ${item.image.container.format} file itself, not of the disk in it`],
             ],
           },
@@ -48,7 +52,7 @@ export async function loadDetails(item: TreeItem, signal: AbortSignal): Promise<
             title: 'Backing layer',
             facts: [
               ['name', escapeText(item.name)],
-              ['virtual size', formatExactSize(item.device.size)],
+              ['virtual size', formatExactBytes(item.device.size)],
               ...('properties' in item.device ? layerFacts(item.device) : []),
             ],
           },
@@ -79,8 +83,8 @@ function diskDetails({ image }: Extract<TreeItem, { kind: 'disk' }>): Details {
   const facts: Fact[] = [
     ['path', escapeText(image.path)],
     ['format', container.format],
-    ['disk size', formatExactSize(disk.size)],
-    ['file size', formatExactSize(container.file.size)],
+    ['disk size', formatExactBytes(disk.size)],
+    ['file size', formatExactBytes(container.file.size)],
     ['sectors', `${formatCount(Math.floor(disk.size / disk.sectorSize))} of ${disk.sectorSize} bytes`],
     ['partition table', partitionTable === undefined ? 'none' : schemeName(partitionTable.scheme)],
     ...(image.diagnostics.length === 0
@@ -124,7 +128,7 @@ function tableRow(row: LayoutRow, sectorSize: number): TableRow {
   const partition = row.kind === 'partition' ? row.partition : undefined;
   const place = {
     start: String(Math.floor(row.start / sectorSize)),
-    size: formatSize(row.length),
+    size: formatBytes(row.length),
     sectors: String(Math.floor(row.length / sectorSize)),
   };
   if (partition === undefined) {
@@ -143,7 +147,7 @@ function rangeFacts(start: number, length: number, sectorSize: number): Fact[] {
   return [
     ['start', formatPlace(start, sectorSize)],
     ['end', `${formatPlace(end, sectorSize)}, exclusive`],
-    ['size', formatExactSize(length)],
+    ['size', formatExactBytes(length)],
     ['sectors', formatCount(Math.floor(length / sectorSize))],
   ];
 }
@@ -154,7 +158,7 @@ async function volumeDetails({ image, volume, partition }: Extract<TreeItem, { k
   if (partition === undefined) {
     const facts = rangeFacts(0, image.disk.size, sectorSize);
     sections.push({ title: 'Whole disk, no partition table', facts });
-    if (image.partitionError !== undefined) facts.push(['partition table', formatError(image.partitionError)]);
+    if (image.partitionError !== undefined) facts.push(['partition table', errorText(image.partitionError)]);
   } else {
     const facts: Fact[] = [
       ['number', `${partition.number} (${partition.kind})`],
@@ -185,7 +189,7 @@ async function contentSection(volume: NonNullable<Extract<TreeItem, { kind: 'vol
     }
     return { title: filesystem.type, facts: filesystemFacts(filesystem) };
   } catch (error) {
-    return { title: 'Content', facts: [['error', formatError(error)]] };
+    return { title: 'Content', facts: [['error', errorText(error)]] };
   }
 }
 
@@ -194,10 +198,10 @@ function filesystemFacts({ type, label, blockSize, usage, properties }: EntryIte
   const facts: Fact[] = [
     ['type', type],
     ['label', label === '' ? 'none' : escapeText(label)],
-    ['block size', formatExactSize(blockSize)],
-    ['total', formatExactSize(usage.total)],
-    ...(used === undefined ? [] : [['used', formatExactSize(used)] as const]),
-    ...(usage.free === undefined ? [] : [['free', formatExactSize(usage.free)] as const]),
+    ['block size', formatExactBytes(blockSize)],
+    ['total', formatExactBytes(usage.total)],
+    ...(used === undefined ? [] : [['used', formatExactBytes(used)] as const]),
+    ...(usage.free === undefined ? [] : [['free', formatExactBytes(usage.free)] as const]),
   ];
   const known = new Set(facts.map(([label]) => label));
   return [...facts, ...properties.map(formatProperty).filter(([label]) => !known.has(label))];

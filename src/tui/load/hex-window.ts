@@ -1,6 +1,5 @@
-import { type BlockDevice, type ByteRange, readBytes } from '../../core/index.ts';
+import { type BlockDevice, type ByteRange, errorText, readBytes } from '../../core/index.ts';
 import type { HexBytes } from '../hex/hex-row.ts';
-import { formatError } from '../text/format.ts';
 import type { HexTarget, Segment } from './hex-target.ts';
 
 /** A part of the thing in view: its bytes, and where they lie. */
@@ -25,7 +24,7 @@ export async function loadHexWindow(target: HexTarget, range: ByteRange, signal:
     return { ...common, segments: await target.segments({ start, length }, signal) };
   } catch (error) {
     signal.throwIfAborted();
-    return { ...common, segments: [], error: read.error ?? formatError(error) };
+    return { ...common, segments: [], error: read.error ?? errorText(error) };
   }
 }
 
@@ -56,6 +55,6 @@ async function readTolerant(
       }
       at = end;
     }
-    return { bytes, bad, error: formatError(error) };
+    return { bytes, bad, error: errorText(error) };
   }
 }

@@ -1,5 +1,11 @@
-import { type Directory, type DirectoryEntry, escapeText, type FileSystem } from '../../core/index.ts';
-import { formatError } from '../text/format.ts';
+import {
+  type Directory,
+  type DirectoryEntry,
+  errorText,
+  escapeText,
+  type FileSystem,
+  withKind,
+} from '../../core/index.ts';
 import type { EntryItem, TreeItem } from './tree-item.ts';
 
 /** A directory is listed as far as this many entries; the row after them says so. */
@@ -32,7 +38,7 @@ export async function listDirectory(
         break;
       }
       const isLookedUp = found.kind === 'unknown' && lookups++ < MAX_KIND_LOOKUPS;
-      const entry = isLookedUp ? await withKind(place.filesystem, found, signal) : found;
+      const entry = isLookedUp ? await kindOrUnknown(place.filesystem, found, signal) : found;
       sortable.push({
         item: entryItem(place, entry),
         rank: entry.kind === 'directory' ? 0 : 1,
@@ -75,10 +81,14 @@ function entryItem({ volume, filesystem, parent }: ListingPlace, entry: Director
   };
 }
 
-async function withKind(filesystem: FileSystem, entry: DirectoryEntry, signal: AbortSignal): Promise<DirectoryEntry> {
+/** An entry whose node cannot be read stays of unknown kind: opening it tells why. */
+async function kindOrUnknown(
+  filesystem: FileSystem,
+  entry: DirectoryEntry,
+  signal: AbortSignal,
+): Promise<DirectoryEntry> {
   try {
-    const { kind } = await filesystem.node(entry.nodeId, { signal });
-    return { ...entry, kind };
+    return await withKind(filesystem, entry, { signal });
   } catch {
     signal.throwIfAborted();
     return entry;
@@ -86,5 +96,5 @@ async function withKind(filesystem: FileSystem, entry: DirectoryEntry, signal: A
 }
 
 export function errorItem(error: unknown): TreeItem {
-  return { kind: 'error', text: formatError(error) };
+  return { kind: 'error', text: errorText(error) };
 }

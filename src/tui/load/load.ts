@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache';
 import type { Image } from '../../core/index.ts';
+import { errorText } from '../../core/index.ts';
 import type { LoadRequest } from '../state/requests.ts';
 import type { TuiAction } from '../state/state.ts';
-import { formatError } from '../text/format.ts';
 import { loadChildren, volumeContent } from './children.ts';
 import { loadDetails } from './details.ts';
 import { type HexTarget, openHexTarget } from './hex-target.ts';
@@ -59,7 +59,7 @@ export function createLoader(image: Image): Loader {
       }
     } catch (error) {
       signal.throwIfAborted();
-      return failed(request, formatError(error));
+      return failed(request, errorText(error));
     }
   };
 }

@@ -1,15 +1,6 @@
 import type { Directory, ExtendedAttribute, Extent, FileNode, NodeTimes, RegularFile } from '../../core/index.ts';
-import { escapeText } from '../../core/index.ts';
-import {
-  formatCount,
-  formatError,
-  formatExactSize,
-  formatMode,
-  formatOffset,
-  formatPlace,
-  formatSize,
-  formatTime,
-} from '../text/format.ts';
+import { errorText, escapeText, formatBytes, formatCount, formatExactBytes } from '../../core/index.ts';
+import { formatModeBits, formatOffset, formatPlace, formatTime } from '../text/format.ts';
 import type { Details, Fact, Section } from './facts.ts';
 import { type EntryItem, locatorOf } from './tree-item.ts';
 
@@ -33,7 +24,7 @@ export async function entryDetails(item: EntryItem, signal: AbortSignal): Promis
   const attributes = await guarded('Extended attributes', async () =>
     attributeSection(await node.attributes({ signal })),
   );
-  const summary = [formatSize(node.size), await beginning(node, base, sectorSize, signal)];
+  const summary = [formatBytes(node.size), await beginning(node, base, sectorSize, signal)];
   return { sections: [...sections, attributes].filter(({ facts }) => facts.length > 0), summary };
 }
 
@@ -56,7 +47,7 @@ async function guarded(title: string, load: () => Promise<Section>): Promise<Sec
   try {
     return await load();
   } catch (error) {
-    return { title, facts: [['error', formatError(error)]] };
+    return { title, facts: [['error', errorText(error)]] };
   }
 }
 
@@ -66,9 +57,9 @@ async function nodeFacts(item: EntryItem, node: FileNode, signal: AbortSignal): 
   const locator = locatorOf(item);
   facts.push(['locator', locator ?? 'none: deleted']);
   facts.push([node.mode === undefined ? 'id' : 'inode', String(node.id)]);
-  facts.push(['size', formatExactSize(node.size)]);
-  facts.push(['on disk', formatExactSize(node.allocated)]);
-  if (node.mode !== undefined) facts.push(['mode', formatMode(node.mode, node.kind)]);
+  facts.push(['size', formatExactBytes(node.size)]);
+  facts.push(['on disk', formatExactBytes(node.allocated)]);
+  if (node.mode !== undefined) facts.push(['mode', formatModeBits(node.mode, node.kind)]);
   if (node.uid !== undefined) facts.push(['owner', `uid ${node.uid}, gid ${node.gid ?? '?'}`]);
   if (node.linkCount !== undefined) facts.push(['links', String(node.linkCount)]);
   if (node.flags.length > 0) facts.push(['flags', node.flags.map(escapeText).join(', ')]);
@@ -86,7 +77,7 @@ async function targetOf(node: Extract<FileNode, { kind: 'symlink' }>, signal: Ab
   try {
     return escapeText(await node.target({ signal }));
   } catch (error) {
-    return formatError(error);
+    return errorText(error);
   }
 }
 
@@ -127,7 +118,7 @@ async function extentSection(
 }
 
 function extentText(extent: Extent, base: number, sectorSize: number): string {
-  const size = formatSize(extent.length);
+  const size = formatBytes(extent.length);
   switch (extent.kind) {
     case 'data':
       return `${size} at disk ${formatPlace(base + extent.sourceOffset, sectorSize)}`;

@@ -1,5 +1,4 @@
-import { decodeName, escapeText, readFile } from '../../core/index.ts';
-import { formatSize } from '../text/format.ts';
+import { decodeName, escapeText, formatBytes, readFile } from '../../core/index.ts';
 import type { TreeItem } from './tree-item.ts';
 
 /** The text tab shows the beginning of a file as far as this many bytes. */
@@ -34,14 +33,14 @@ export async function loadPreview(item: TreeItem, signal: AbortSignal): Promise<
 export function previewOf(bytes: Uint8Array, size: number): Preview {
   const utf16 = utf16Encoding(bytes);
   if (utf16 === undefined && isBinary(bytes.subarray(0, BINARY_PROBE_BYTES))) {
-    return { lines: [], note: `Binary file of ${formatSize(size)}: press 2 for its bytes.` };
+    return { lines: [], note: `Binary file of ${formatBytes(size)}: press 2 for its bytes.` };
   }
   const text = utf16 === undefined ? decodeUtf8(bytes, size) : new TextDecoder(utf16).decode(bytes);
   const lines = text.split('\n').map(printableLine);
   if (lines.at(-1) === '') lines.pop();
   const parts = [
     utf16 === undefined ? '' : utf16.toUpperCase(),
-    bytes.length < size ? `the first ${formatSize(bytes.length)} of ${formatSize(size)}` : '',
+    bytes.length < size ? `the first ${formatBytes(bytes.length)} of ${formatBytes(size)}` : '',
   ];
   return { lines, note: parts.filter((part) => part !== '').join(', ') };
 }

@@ -1,7 +1,6 @@
-import { clamp, divideDown, roundDown } from '../../core/index.ts';
+import { clamp, divideDown, errorText, roundDown } from '../../core/index.ts';
 import { parseOffset } from '../hex/parse-offset.ts';
 import type { Command } from '../keymap.ts';
-import { formatError } from '../text/format.ts';
 import { hexLayoutIn, hexSize, layoutIn } from './selectors.ts';
 import type { HexState, TuiState } from './state.ts';
 
@@ -59,7 +58,7 @@ export function gotoOffset(state: TuiState, text: string): TuiState {
     const offset = parseOffset(text, { cursor: state.hex.cursor, size, sectorSize: sectorSizeIn(state) });
     return jumpTo({ ...state, hex: { ...state.hex, pending: undefined } }, offset);
   } catch (error) {
-    const message = { text: formatError(error), tone: 'error' as const };
+    const message = { text: errorText(error), tone: 'error' as const };
     return { ...state, hex: { ...state.hex, pending: undefined }, message };
   }
 }

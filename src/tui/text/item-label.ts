@@ -1,7 +1,6 @@
-import { escapeText } from '../../core/index.ts';
+import { escapeText, formatBytes } from '../../core/index.ts';
 import type { EntryItem, TreeItem } from '../load/tree-item.ts';
 import type { Role } from '../theme.ts';
-import { formatSize } from './format.ts';
 
 export interface ItemLabel {
   readonly text: string;
@@ -16,21 +15,21 @@ export function itemLabel(item: TreeItem, contents: ReadonlyMap<string, string>)
     case 'disk':
       return {
         text: baseName(item.image.path),
-        note: `${item.image.container.format}, ${formatSize(item.image.disk.size)}`,
+        note: `${item.image.container.format}, ${formatBytes(item.image.disk.size)}`,
         role: 'structure',
       };
     case 'host-file':
-      return { text: 'image file', note: formatSize(item.image.container.file.size), role: 'plain' };
+      return { text: 'image file', note: formatBytes(item.image.container.file.size), role: 'plain' };
     case 'backing':
-      return { text: `backing ${baseName(item.name)}`, note: formatSize(item.device.size), role: 'plain' };
+      return { text: `backing ${baseName(item.name)}`, note: formatBytes(item.device.size), role: 'plain' };
     case 'table':
       return { text: `${schemeName(item.table.scheme)} partition table`, note: '', role: 'structure' };
     case 'volume':
       return volumeLabel(item, contents);
     case 'region':
-      return { text: escapeText(item.name), note: formatSize(item.range.length), role: 'dim' };
+      return { text: escapeText(item.name), note: formatBytes(item.range.length), role: 'dim' };
     case 'gap':
-      return { text: 'unallocated', note: formatSize(item.range.length), role: 'dim' };
+      return { text: 'unallocated', note: formatBytes(item.range.length), role: 'dim' };
     case 'filesystem':
       return { text: item.filesystem.type, note: escapeText(item.filesystem.label), role: 'structure' };
     case 'entry':
@@ -50,7 +49,7 @@ function volumeLabel(item: Extract<TreeItem, { kind: 'volume' }>, contents: Read
   if (partition === undefined) return { text: 'whole disk', note: content || 'no table', role: 'structure' };
   const name = partition.name === '' ? '' : ` ${escapeText(partition.name)}`;
   const what = content || (partition.type.name === '' ? partition.type.id : partition.type.name);
-  return { text: `p${partition.number}${name}`, note: `${what}, ${formatSize(partition.length)}`, role: 'structure' };
+  return { text: `p${partition.number}${name}`, note: `${what}, ${formatBytes(partition.length)}`, role: 'structure' };
 }
 
 function entryText(item: EntryItem): string {

@@ -1,10 +1,11 @@
 import type { Diagnostic } from '../../core/index.ts';
+import { errorText } from '../../core/index.ts';
 import { contextTitles, type KeyContext, keymap, keyName } from '../keymap.ts';
 import type { Details, TableRow } from '../load/facts.ts';
 import type { Preview } from '../load/preview.ts';
 import type { Role } from '../theme.ts';
 import { displayWidth, padTo, truncate, wrapLine, wrapWords } from './fit.ts';
-import { formatError, formatOffset } from './format.ts';
+import { formatOffset } from './format.ts';
 
 /** A piece of a line, with its meaning. */
 export type Span = readonly [role: Role, text: string];
@@ -102,8 +103,8 @@ export function diagnosticLines(diagnostics: readonly Diagnostic[], width: numbe
   for (const { layer, structure, offset, message } of diagnostics) {
     const place = [layer, structure, offset === undefined ? undefined : `at ${formatOffset(offset)}`];
     const head = place.filter((part) => part !== undefined).join(' ');
-    lines.push([['warning', truncate(formatError(head), width)]]);
-    for (const piece of wrapWords(formatError(message), Math.max(10, width - 2))) lines.push([['plain', `  ${piece}`]]);
+    lines.push([['warning', truncate(errorText(head), width)]]);
+    for (const piece of wrapWords(errorText(message), Math.max(10, width - 2))) lines.push([['plain', `  ${piece}`]]);
   }
   return lines;
 }

@@ -1,15 +1,16 @@
+import { formatBytes } from '../../core/index.ts';
 import type { Segment } from '../load/hex-target.ts';
 import { diskStartOf, locatorOf, type TreeItem } from '../load/tree-item.ts';
 import { imageOf } from '../state/selectors.ts';
 import type { TuiState } from '../state/state.ts';
-import { formatOffset, formatPlace, formatSize } from './format.ts';
+import { formatOffset, formatPlace } from './format.ts';
 import { itemLabel } from './item-label.ts';
 
 /** The parts of the status line, the most important first: format and size, where the cursor is, where that is on the disk, the name. */
 export function statusParts(state: TuiState): string[] {
   const { container, disk } = imageOf(state);
   const { item } = state.subject;
-  const image = `${container.format} ${formatSize(disk.size)}`;
+  const image = `${container.format} ${formatBytes(disk.size)}`;
   const place = state.tab === 'hex' ? bytePlace(state) : itemPlace(state, disk.sectorSize);
   return [image, ...place, nameOf(item)].filter((part) => part !== '');
 }
@@ -25,7 +26,7 @@ function bytePlace({ hex, subject }: TuiState): string[] {
   const { window, cursor } = hex;
   if (window === undefined || window.size === 0) return [];
   const { sectorSize } = window;
-  const of = `of ${formatSize(window.size)}`;
+  const of = `of ${formatBytes(window.size)}`;
   const isDisk = subject.item.kind === 'disk' || subject.item.kind === 'table';
   if (isDisk) return [`${cursor} = ${formatPlace(cursor, sectorSize)} ${of}`];
   const segment = window.segments.find(({ start, length }) => cursor >= start && cursor < start + length);
@@ -44,7 +45,7 @@ function itemPlace({ subject: { item }, details }: TuiState, sectorSize: number)
   const start = diskStartOf(item);
   if (start === undefined) return [];
   const size = sizeOf(item);
-  return [formatPlace(start, sectorSize), size === undefined ? '' : formatSize(size)];
+  return [formatPlace(start, sectorSize), size === undefined ? '' : formatBytes(size)];
 }
 
 function sizeOf(item: TreeItem): number | undefined {

@@ -1,5 +1,7 @@
 import test from 'ava';
 import {
+  DiskError,
+  errorText,
   formatBytes,
   formatMode,
   formatTimestamp,
@@ -52,10 +54,19 @@ test('a hex dump addresses beyond 4 GiB and keeps its columns in a short row', (
 });
 
 test('properties in words', (t) => {
-  t.is(propertyLabel('clusterSize'), 'Cluster size');
-  t.is(propertyLabel('diskGuid'), 'Disk GUID');
-  t.is(propertyText({ key: 'x', value: 65536, unit: 'bytes' }), '64 KiB (65536 bytes)');
+  t.is(propertyLabel('clusterSize'), 'cluster size');
+  t.is(propertyLabel('diskGuid'), 'disk GUID');
+  t.is(propertyText({ key: 'x', value: 65536, unit: 'bytes' }), '64 KiB (65,536 bytes)');
+  t.is(propertyText({ key: 'x', value: 7, unit: 'bytes' }), '7 bytes');
+  t.is(propertyText({ key: 'x', value: 65536 }), '65536');
   t.is(propertyText({ key: 'x', value: null }), '-');
   t.is(propertyText({ key: 'x', value: false }), 'no');
   t.is(propertyText({ key: 'x', value: 'a\x1b[31m\n' }), 'a\\x1b[31m\\x0a');
+});
+
+test('an error is one safe line; what it escaped itself is not escaped again', (t) => {
+  const error = new DiskError('NOT_FOUND', { layer: 'ext', found: 'no \x1b in it' });
+  t.is(errorText(error), 'ext: found no \\x1b in it');
+  t.is(errorText(new Error('raw \n line')), 'raw \\x0a line');
+  t.is(errorText('text'), 'text');
 });
