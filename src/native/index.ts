@@ -1,2 +1,22 @@
-/** Direct I/O and device queries over koffi come here; nothing in this version needs them. */
-export {};
+import type { Native } from './types.ts';
+
+export type { FileHoles, Native } from './types.ts';
+
+let loaded: Promise<Native> | undefined;
+
+/** This platform's system calls; loaded at the first use, because loading the foreign-function library takes a while. */
+export function loadNative(): Promise<Native> {
+  loaded ??= load();
+  return loaded;
+}
+
+async function load(): Promise<Native> {
+  switch (process.platform) {
+    case 'linux':
+      return (await import('./linux/native.ts')).native;
+    case 'darwin':
+      return (await import('./darwin/native.ts')).native;
+    default:
+      return (await import('./windows/native.ts')).native;
+  }
+}

@@ -12,7 +12,8 @@ export interface CliResult {
 }
 
 export interface CliOptions {
-  readonly input?: Uint8Array | string;
+  /** Standard input; `open` leaves it without an end. */
+  readonly input?: Uint8Array | { readonly open: Uint8Array };
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
   /** Called with the running process, to send it signals. */
@@ -29,7 +30,9 @@ export function sectorscope(args: readonly string[], options: CliOptions = {}): 
     child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
     child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
     child.stdin.on('error', () => undefined);
-    child.stdin.end(options.input ?? '');
+    const { input } = options;
+    if (input !== undefined && 'open' in input) child.stdin.write(input.open);
+    else child.stdin.end(input ?? '');
     child.on('error', reject);
     child.on('close', (code) =>
       resolve({ code, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr).toString() }),

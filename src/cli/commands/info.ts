@@ -96,5 +96,7 @@ function volumeLines({ volume, filesystem, content, error }: VolumeContent): str
 }
 
 function propertyLines(properties: readonly Property[]): string[] {
-  return table(properties.map((property) => [`  ${propertyLabel(property.key)}`, propertyText(property)]));
+  // A fact that is not there is for `--json`; people need not read past it.
+  const known = properties.filter(({ value }) => value !== null && value !== '');
+  return table(known.map((property) => [`  ${propertyLabel(property.key)}`, propertyText(property)]));
 }

@@ -1,5 +1,6 @@
 import type { BlockDevice, ByteRange, ReadOptions } from '../device/block-device.ts';
 import { type Extent, type ExtentSource, extentsOf } from '../device/extent.ts';
+import { FileDevice } from '../device/file-device.ts';
 import type { Property } from '../format.ts';
 
 export type ContainerFormatName = 'raw' | 'qcow2';
@@ -55,6 +56,7 @@ export async function* leafExtents(
 /** Where to look further for an extent's bytes; undefined when it is a leaf. */
 function layerBelow(extent: Extent, device: BlockDevice): { layer: BlockDevice; offset: number } | undefined {
   if (extent.kind === 'inherited') return { layer: extent.layer, offset: extent.layerOffset };
-  if (extent.kind !== 'data' || extent.source === device) return undefined;
+  // A file of the host is where it ends: holes in one that holds a container's data are no matter of the disk.
+  if (extent.kind !== 'data' || extent.source === device || extent.source instanceof FileDevice) return undefined;
   return { layer: extent.source, offset: extent.sourceOffset };
 }

@@ -1,5 +1,5 @@
 import { type BlockDevice, type ByteRange, checkRange, type ReadOptions } from '../device/block-device.ts';
-import type { Extent } from '../device/extent.ts';
+import { type Extent, extentsOf } from '../device/extent.ts';
 import type { Format, Property } from '../format.ts';
 import type { Container } from './container.ts';
 
@@ -26,9 +26,10 @@ export class RawContainer implements Container {
     return this.file.readInto(target, offset, options);
   }
 
-  async *extents(range: ByteRange): AsyncGenerator<Extent, void> {
+  /** The file's own data and holes. */
+  async *extents(range: ByteRange, options?: ReadOptions): AsyncGenerator<Extent, void> {
     checkRange(this, 'raw', range.start, range.length);
-    if (range.length > 0) yield { kind: 'data', ...range, source: this.file, sourceOffset: range.start };
+    yield* extentsOf(this.file, range, options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}

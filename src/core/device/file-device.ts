@@ -1,13 +1,16 @@
 import fs from 'node:fs';
 import { promisify } from 'node:util';
+import { loadNative } from '../../native/index.ts';
 import { DiskError, denied, ioError, notFound, unsupported } from '../errors.ts';
 import {
   type BlockDevice,
+  type ByteRange,
   checkRange,
   DEFAULT_SECTOR_SIZE,
   type ReadOptions,
   type WritableBlockDevice,
 } from './block-device.ts';
+import type { Extent } from './extent.ts';
 
 // The callback calls on a plain descriptor: FileHandle costs twice as much per read (measured in STACK.md).
 const openFile = promisify(fs.open);
@@ -70,6 +73,26 @@ export class FileDevice implements BlockDevice {
         });
       }
       done += count;
+    }
+  }
+
+  /**
+   * Data and holes as the host's filesystem tells them; all of it is data where it does not. Standard input is not
+   * asked: asking would move the position that it shares with other processes.
+   */
+  async *extents(range: ByteRange): AsyncGenerator<Extent, void> {
+    checkRange(this, 'file', range.start, range.length);
+    const holes = this.#owned ? (await loadNative()).holes : undefined;
+    const end = range.start + range.length;
+    for (let at = range.start; at < end; ) {
+      const found = holes?.nextData(this.descriptor, at) ?? at;
+      const data = found === 'none' ? end : Math.min(found, end);
+      if (data > at) yield { kind: 'zero', start: at, length: data - at, explicit: false };
+      if (data === end) return;
+      const hole = Math.min(holes?.nextHole(this.descriptor, data) ?? end, end);
+      // A file that is written to by others could tell nonsense: then the rest is data.
+      at = hole > data ? hole : end;
+      yield { kind: 'data', start: data, length: at - data, source: this, sourceOffset: data };
     }
   }
 

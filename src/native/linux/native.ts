@@ -1,0 +1,5 @@
+import { lseekHoles } from '../lseek-holes.ts';
+import type { Native } from '../types.ts';
+
+/** Values of linux/fs.h. */
+export const native: Native = { holes: lseekHoles({ seekData: 3, seekHole: 4 }) };
