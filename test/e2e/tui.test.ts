@@ -164,6 +164,17 @@ test('the command on a real image: browsed, and unchanged to the byte and the na
   t.is(stat.ino, before.stat.ino);
 });
 
+test('a place and an offset on the command line are where it begins', async (t) => {
+  const demo = path.join(projectRoot, 'fixtures/demo/demo.qcow2');
+  const launcher = path.join(projectRoot, 'bin/sectorscope.js');
+  const atFile = new TestTerminal(t, launcher, [demo, 'p2:/etc/passwd', '--offset', '0x10']);
+  await atFile.see(/00000010 2f 72 6f 6f 74/);
+  await atFile.see(/16 = 0x10 of 190 B │ disk 0x/);
+  const atSector = new TestTerminal(t, launcher, [demo, '--offset', '1s']);
+  await atSector.see(/▸00000200 45 46 49 20 50 41 52 54 {2}EFI PART/);
+  t.pass();
+});
+
 test('a signal ends it and restores the screen', async (t) => {
   const terminal = open(t, ['plain']);
   await terminal.see(/GPT partition table/);

@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { type IPty, spawn } from '@lydell/node-pty';
 import xterm from '@xterm/headless';
 import type { ExecutionContext } from 'ava';
@@ -43,6 +44,14 @@ export class TestTerminal {
       this.#pty.onExit(resolve);
     });
     t.teardown(() => this.kill('SIGKILL'));
+  }
+
+  /** The most memory that the program has had so far, in MiB; undefined where the system does not tell (it is Linux's /proc). */
+  get peakMemory(): number | undefined {
+    const status = `/proc/${this.#pty.pid}/status`;
+    if (!existsSync(status)) return undefined;
+    const kib = /VmHWM:\s+(\d+)/.exec(readFileSync(status, 'utf8'))?.[1];
+    return kib === undefined ? undefined : Number(kib) / 1024;
   }
 
   get lines(): string[] {

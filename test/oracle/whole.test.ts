@@ -14,6 +14,7 @@ import {
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { launcher, sectorscope, sectorscopeJson } from '../helpers/cli.ts';
+import { TestTerminal } from '../helpers/terminal.ts';
 import { hasTools, temporaryFolder, tool, toolText } from '../helpers/tools.ts';
 
 const MIB = 1024 * 1024;
@@ -125,6 +126,28 @@ test('a 20 GiB Debian-style qcow2: every list, hash and export agrees; nothing i
   t.true((await peakMemory(['export', image, out])) < 300);
   await tool('qemu-img', ['compare', '-f', 'raw', '-F', 'raw', raw, out]);
   t.true(statSync(out).blocks * 512 < statSync(raw).blocks * 512 * 1.1 + MIB);
+
+  const terminal = new TestTerminal(t, launcher, [image], { columns: 120, rows: 40 });
+  await terminal.see(/p2 +root/);
+  terminal.type('g');
+  await terminal.see(/Go to/);
+  terminal.type('p2:/etc/passwd\r');
+  await terminal.see(/inode +\d+/);
+  terminal.type('2');
+  await terminal.see(/72 6f 6f 74 3a 78 3a 30 .*root:x:0/);
+  terminal.type('g');
+  await terminal.see(/Go to/);
+  terminal.type('p2:/large.bin\r');
+  await terminal.see(/73 65 63 74 6f 72/);
+  // Paging through megabytes must not keep them.
+  for (let page = 0; page < 40; page++) terminal.type('\x1b[6~');
+  terminal.type('3');
+  await terminal.see(/sectorsector/);
+  const { peakMemory: peak } = terminal;
+  terminal.type('q');
+  t.is((await terminal.exited).exitCode, 0);
+  if (peak !== undefined) t.true(peak < 300, `the terminal interface had ${peak} MiB`);
+  t.log(`terminal interface: ${peak?.toFixed(0)} MiB at most`);
   t.deepEqual(facts(), before);
 });
 
