@@ -66,7 +66,7 @@ export async function readBytes(
 }
 
 /** Bytes a streamed chunk holds unless asked otherwise. */
-const STREAM_CHUNK_BYTES = 1024 * 1024;
+const STREAM_CHUNK_BYTES = 4 * 1024 * 1024;
 /** Chunks read at once while the caller works on the last one. */
 const STREAM_READS_AHEAD = 3;
 

@@ -16,7 +16,7 @@ export interface CopyOptions {
 
 /** The smallest run of zeros that becomes a hole: the block size of nearly every host filesystem, in bytes. */
 const HOLE_BYTES = 4096;
-const CHUNK_BYTES = 2 * 1024 * 1024;
+const CHUNK_BYTES = 4 * 1024 * 1024;
 const zeros = Buffer.alloc(CHUNK_BYTES);
 
 /**
