@@ -10,7 +10,7 @@ import {
   OverlayDevice,
   RangeView,
 } from '../../src/core/index.ts';
-import { FaultyDevice, RecordingDevice } from '../helpers/devices.ts';
+import { CountingDevice, FaultyDevice, RecordingDevice } from '../helpers/devices.ts';
 import { deviceConformance, seededRandom } from './device-conformance.ts';
 
 const random = seededRandom(7);
@@ -26,6 +26,7 @@ deviceConformance('range view', async () => ({
   device: new RangeView(new MemoryDevice(bytes), { start: 777, length: 100_000 }),
   expected: bytes.subarray(777, 100_777),
 }));
+deviceConformance('counting', async () => ({ device: new CountingDevice(new MemoryDevice(bytes)), expected: bytes }));
 deviceConformance('recording', async () => ({ device: new RecordingDevice(new MemoryDevice(bytes)), expected: bytes }));
 deviceConformance('faulty, never failing', async () => ({
   device: new FaultyDevice(new MemoryDevice(bytes), Number.POSITIVE_INFINITY),

@@ -6,9 +6,11 @@ export interface Request {
   readonly length: number;
 }
 
-/** Passes everything on and keeps a list of the requests it saw. */
-export class RecordingDevice implements WritableBlockDevice {
-  readonly requests: Request[] = [];
+/** Passes everything on and counts it, in memory that does not grow: for long runs and fuzzing. */
+export class CountingDevice implements WritableBlockDevice {
+  /** Reads, writes and flushes so far. */
+  requestCount = 0;
+  bytesRead = 0;
   readonly base: BlockDevice;
 
   constructor(base: BlockDevice) {
@@ -23,28 +25,39 @@ export class RecordingDevice implements WritableBlockDevice {
     return this.base.sectorSize;
   }
 
-  /** Bytes read so far. */
-  get bytesRead(): number {
-    return this.requests.filter(({ kind }) => kind === 'read').reduce((sum, { length }) => sum + length, 0);
+  /** Told of each request before it is passed on. */
+  protected note({ kind, length }: Request): void {
+    this.requestCount++;
+    if (kind === 'read') this.bytesRead += length;
   }
 
   async readInto(target: Uint8Array, offset: number, options?: ReadOptions): Promise<void> {
-    this.requests.push({ kind: 'read', offset, length: target.length });
+    this.note({ kind: 'read', offset, length: target.length });
     return this.base.readInto(target, offset, options);
   }
 
   async writeFrom(source: Uint8Array, offset: number, options?: ReadOptions): Promise<void> {
-    this.requests.push({ kind: 'write', offset, length: source.length });
+    this.note({ kind: 'write', offset, length: source.length });
     return writable(this.base).writeFrom(source, offset, options);
   }
 
   async flush(): Promise<void> {
-    this.requests.push({ kind: 'flush', offset: 0, length: 0 });
+    this.note({ kind: 'flush', offset: 0, length: 0 });
     return writable(this.base).flush();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.base[Symbol.asyncDispose]();
+  }
+}
+
+/** Keeps a list of the requests it saw as well. */
+export class RecordingDevice extends CountingDevice {
+  readonly requests: Request[] = [];
+
+  protected override note(request: Request): void {
+    super.note(request);
+    this.requests.push(request);
   }
 }
 
@@ -57,18 +70,9 @@ export class FaultyDevice extends RecordingDevice {
     this.failAt = failAt;
   }
 
-  override async readInto(target: Uint8Array, offset: number, options?: ReadOptions): Promise<void> {
-    this.#failIfDue();
-    return super.readInto(target, offset, options);
-  }
-
-  override async writeFrom(source: Uint8Array, offset: number, options?: ReadOptions): Promise<void> {
-    this.#failIfDue();
-    return super.writeFrom(source, offset, options);
-  }
-
-  #failIfDue(): void {
-    if (this.requests.length === this.failAt) throw new InjectedFault(this.failAt);
+  protected override note(request: Request): void {
+    if (request.kind !== 'flush' && this.requests.length === this.failAt) throw new InjectedFault(this.failAt);
+    super.note(request);
   }
 }
 

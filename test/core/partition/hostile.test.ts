@@ -3,7 +3,7 @@ import { type BlockDevice, DiskError, layoutRows, MemoryDevice } from '../../../
 import { openPartitionTable } from '../../../src/core/partition/formats.ts';
 import { seededRandom } from '../../conformance/device-conformance.ts';
 import { testContext } from '../../helpers/context.ts';
-import { FaultyDevice, isInjectedFault, RecordingDevice } from '../../helpers/devices.ts';
+import { CountingDevice, FaultyDevice, isInjectedFault, RecordingDevice } from '../../helpers/devices.ts';
 import { buildGpt, buildMbr, entryAt, writeHeader } from './build-tables.ts';
 
 const gpt = buildGpt({ sectors: 600, entries: [entryAt(40, 99), entryAt(100, 200), entryAt(300, 500)] });
@@ -22,9 +22,9 @@ const seeds: readonly [string, Uint8Array][] = [
 const MAX_REQUESTS = 1100;
 
 async function readBounded(device: BlockDevice): Promise<'a table' | 'no table' | DiskError> {
-  const recording = new RecordingDevice(device);
-  const outcome = await readChecked(recording);
-  if (recording.requests.length > MAX_REQUESTS) throw new Error(`${recording.requests.length} requests`);
+  const counting = new CountingDevice(device);
+  const outcome = await readChecked(counting);
+  if (counting.requestCount > MAX_REQUESTS) throw new Error(`${counting.requestCount} requests`);
   return outcome;
 }
 

@@ -5,7 +5,7 @@ import { headerV3 } from '../../../../src/core/container/qcow2/header.ts';
 import { extensionHead } from '../../../../src/core/container/qcow2/header-extensions.ts';
 import { type Container, DiskError, type DiskErrorCode, MemoryDevice, readBytes } from '../../../../src/core/index.ts';
 import { seededRandom } from '../../../conformance/device-conformance.ts';
-import { FaultyDevice, isInjectedFault, RecordingDevice } from '../../../helpers/devices.ts';
+import { CountingDevice, FaultyDevice, isInjectedFault, RecordingDevice } from '../../../helpers/devices.ts';
 import { fixtureBytes } from '../../../helpers/fixtures.ts';
 import { fixtureContext, openBytes } from './fixture-images.ts';
 
@@ -389,7 +389,7 @@ for (const name of ['v3-512.qcow2', 'v3-64k.qcow2', 'zstd.qcow2', 'zlib-v2-4k.qc
         bytes[Math.floor(from + random() * (Math.min(limit, bytes.length) - from))] = random() * 256;
       }
       const length = random() < 0.2 ? Math.floor(4 + random() * bytes.length) : bytes.length;
-      const device = new RecordingDevice(new MemoryDevice(bytes.subarray(0, length)));
+      const device = new CountingDevice(new MemoryDevice(bytes.subarray(0, length)));
       try {
         const opened = await openContainer(device, fixtureContext());
         await readBytes(opened, 0, Math.min(opened.size, 1024 * 1024));

@@ -17,7 +17,7 @@ import {
 } from '../../../../src/core/index.ts';
 import { deviceConformance, seededRandom } from '../../../conformance/device-conformance.ts';
 import { testContext } from '../../../helpers/context.ts';
-import { FaultyDevice, isInjectedFault, RecordingDevice } from '../../../helpers/devices.ts';
+import { CountingDevice, FaultyDevice, isInjectedFault, RecordingDevice } from '../../../helpers/devices.ts';
 import { fixtureBytes, fixtureDevice, fixtureFacts, fixtureFile, fixtureNames } from '../../../helpers/fixtures.ts';
 import { temporaryFolder } from '../../../helpers/tools.ts';
 import { type NodeFacts, unhashedFiles, withHashesOf } from '../../../oracle/ext/node-facts.ts';
@@ -263,10 +263,10 @@ for (const name of ['ext/ext2-1k.img', 'ext/ext4-1k.img', 'ext/ext4-4k-metabg-in
         const patch = Uint8Array.from({ length: random() < 0.5 ? 1 : 4 }, () => values[Math.floor(random() * 4)]!);
         await overlay.writeFrom(patch, offset);
       }
-      const device = new RecordingDevice(overlay);
+      const device = new CountingDevice(overlay);
       const error = await readAll(device, 100_000);
       t.true(error === undefined || error instanceof DiskError, String((error as Error | undefined)?.stack));
-      t.true(device.requests.length < 20_000, `${device.requests.length} requests`);
+      t.true(device.requestCount < 20_000, `${device.requestCount} requests`);
     }
   });
 }

@@ -10,7 +10,7 @@ import {
 } from '../../../../src/core/index.ts';
 import { seededRandom } from '../../../conformance/device-conformance.ts';
 import { testContext } from '../../../helpers/context.ts';
-import { FaultyDevice, isInjectedFault, RecordingDevice } from '../../../helpers/devices.ts';
+import { CountingDevice, FaultyDevice, isInjectedFault, RecordingDevice } from '../../../helpers/devices.ts';
 import { FatBuilder, longEntry, shortSlot } from './fat-builder.ts';
 
 const TYPES = [
@@ -85,7 +85,7 @@ for (const [bits, clusters] of TYPES) {
         bytes[Math.floor(random() * range)] = Math.floor(random() * 256);
       }
       const size = random() < 0.1 ? Math.floor(random() * bytes.length) : bytes.length;
-      const device = new RecordingDevice(new MemoryDevice(bytes.subarray(0, size)));
+      const device = new CountingDevice(new MemoryDevice(bytes.subarray(0, size)));
       const check = (error: unknown): void => {
         failures++;
         if (!(error instanceof DiskError)) t.fail(`round ${round}: ${error instanceof Error ? error.stack : error}`);
@@ -96,7 +96,7 @@ for (const [bits, clusters] of TYPES) {
       } catch (error) {
         check(error);
       }
-      t.true(device.requests.length < 20_000, `round ${round}: ${device.requests.length} requests`);
+      t.true(device.requestCount < 20_000, `round ${round}: ${device.requestCount} requests`);
     }
     t.true(failures > 20, `the mutations do damage: ${failures}`);
   });
