@@ -4,6 +4,7 @@ import {
   type BlockDevice,
   type DirectoryEntry,
   DiskError,
+  type ExtentDevice,
   type FileSystem,
   fileDevice,
   MemoryDevice,
@@ -16,6 +17,7 @@ import {
   walk,
 } from '../../../../src/core/index.ts';
 import { deviceConformance, seededRandom } from '../../../conformance/device-conformance.ts';
+import { extentsConformance } from '../../../conformance/extents-conformance.ts';
 import { testContext } from '../../../helpers/context.ts';
 import { CountingDevice, FaultyDevice, isInjectedFault, RecordingDevice } from '../../../helpers/devices.ts';
 import { fixtureBytes, fixtureDevice, fixtureFacts, fixtureFile, fixtureNames } from '../../../helpers/fixtures.ts';
@@ -131,13 +133,14 @@ test('flags come in words, device numbers and far times as the kernel encodes th
 
 for (const name of ['ext/ext2-1k.img', 'ext/ext4-1k.img', 'ext/ext4-4k-metabg-inline.img']) {
   for (const file of ['/dir/numbers.txt', '/dir/scattered', '/dir/sub/size-130', '/dir/sub/size-100']) {
-    const open = async (): Promise<{ device: BlockDevice; expected: Uint8Array }> => {
+    const open = async (): Promise<{ device: ExtentDevice; expected: Uint8Array }> => {
       const filesystem = await openExt(await fixtureDevice(name));
       const { node } = await resolvePath(filesystem, file);
       if (node.kind !== 'file') throw new Error('no file');
       return { device: fileDevice(filesystem, node), expected: contentOf(file) };
     };
     deviceConformance(`${file} of ${name}`, open);
+    extentsConformance(`${file} of ${name}`, open);
   }
 }
 

@@ -2,6 +2,7 @@ import test from 'ava';
 import { bootSector32 } from '../../../../src/core/filesystem/fat/boot-sector-32.ts';
 import { DiskError, fileDevice, readFile, walk } from '../../../../src/core/index.ts';
 import { deviceConformance, seededRandom } from '../../../conformance/device-conformance.ts';
+import { extentsConformance } from '../../../conformance/extents-conformance.ts';
 import { deletedSlots, FatBuilder, longEntry, shortSlot } from './fat-builder.ts';
 import { extentsOf, fileNamed, nodeNamed, opened, rootEntries } from './open-fat.ts';
 
@@ -24,11 +25,13 @@ function volumeWithFile(bits: 12 | 16 | 32, clusters: readonly number[], content
 
 const SCATTERED = [10, 11, 12, 50, 51, 9, 100, 8, 7, 6, 60, 61];
 for (const bits of [12, 16, 32] as const) {
-  deviceConformance(`a fragmented file of FAT${bits}`, async () => {
+  const fragmented = async () => {
     const expected = randomBytes(SCATTERED.length * 512 - 100, bits);
     const { filesystem } = await opened(volumeWithFile(bits, SCATTERED, expected).bytes);
     return { device: fileDevice(filesystem, await fileNamed(filesystem, 'F')), expected };
-  });
+  };
+  deviceConformance(`a fragmented file of FAT${bits}`, fragmented);
+  extentsConformance(`a fragmented file of FAT${bits}`, fragmented);
 
   test(`FAT${bits}: extents are joined runs in the filesystem's device`, async (t) => {
     const volume = volumeWithFile(bits, SCATTERED, new Uint8Array(SCATTERED.length * 512 - 100));
@@ -141,6 +144,7 @@ async function deletedAmongOthers() {
   return { device: fileDevice(filesystem, await fileNamed(filesystem, '_')), expected };
 }
 deviceConformance('a deleted file among clusters that are in use', deletedAmongOthers);
+extentsConformance('a deleted file among clusters that are in use', deletedAmongOthers);
 
 for (const make of [
   deletedAmongOthers,
