@@ -208,10 +208,12 @@ async function openStack(
     partitionError = error;
   }
   const volumes = volumesOf(disk, partitionTable, context);
+  // A GPT tells the disk's sectors where the image file does not: sector numbers mean the same everywhere.
+  const sectorSize = partitionTable?.sectorSize ?? disk.sectorSize;
   return new Image({
     path: imagePath,
     container,
-    disk,
+    disk: sectorSize === disk.sectorSize ? disk : new RangeView(disk, { start: 0, length: disk.size }, sectorSize),
     partitionTable,
     partitionError,
     volumes,

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
 import { demoImage, sectorscope, sectorscopeJson } from '../helpers/cli.ts';
+import { fixtureFile } from '../helpers/fixtures.ts';
 import { temporaryFolder } from '../helpers/tools.ts';
 
 interface DemoFacts {
@@ -130,6 +131,11 @@ test('hex dumps in sectors, from the end, and as JSON', async (t) => {
     '1',
   ]);
   t.like(pieces, [{ offset: 1, hex: '656d6f0a' }]);
+});
+
+test('sectors of the disk are those of its partition table, where the image does not say', async (t) => {
+  const image = await fixtureFile('partition/gpt-4k.img', temporaryFolder(t));
+  t.regex(await text('hex', image, '--offset', '1s', '--length', '8'), /^00001000 {2}45 46 49 20 50 41 52 54 /);
 });
 
 test('map follows a file down to the image file', async (t) => {
