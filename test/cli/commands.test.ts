@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
 import { demoImage, sectorscope, sectorscopeJson } from '../helpers/cli.ts';
@@ -168,6 +168,15 @@ test('export writes the disk, a partition and a file; sparse; and replaces nothi
   const { stdout } = await sectorscope(['export', demoImage, 'p1', '-']);
   t.deepEqual(Buffer.compare(stdout, readFileSync(out)), 0);
   t.deepEqual(readdirSync(folder), ['disk.raw']);
+});
+
+test('export never replaces a file that the image is made of', async (t) => {
+  const image = path.join(temporaryFolder(t), 'disk.qcow2');
+  writeFileSync(image, readFileSync(demoImage));
+  const { code, stderr } = await sectorscope(['export', image, image, '--force']);
+  t.is(code, 7, stderr);
+  t.regex(stderr, /a file of the image itself/);
+  t.deepEqual(Buffer.compare(readFileSync(image), readFileSync(demoImage)), 0);
 });
 
 test('an interrupted export leaves nothing behind and ends with 130', async (t) => {
