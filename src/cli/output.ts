@@ -67,9 +67,33 @@ function jsonValue(_key: string, value: unknown): unknown {
 
 export type Align = 'left' | 'right';
 
-/** Rows as aligned columns, two blanks between them, no blanks at the ends of lines. Widths count characters. */
-export function table(rows: readonly (readonly string[])[], align: readonly Align[] = []): string[] {
+/** As many rows of a long table are kept to measure its columns. */
+const MEASURED_ROWS = 10_000;
+
+/** The same as `table` for any number of rows: columns grow where a row far down is wider than all before it. */
+export async function* longTable(
+  rows: AsyncIterable<readonly string[]>,
+  align: readonly Align[] = [],
+): AsyncGenerator<string[], void> {
   const widths: number[] = [];
+  let kept: (readonly string[])[] = [];
+  for await (const row of rows) {
+    if (kept.push(row) < MEASURED_ROWS) continue;
+    yield table(kept, align, widths);
+    kept = [];
+  }
+  yield table(kept, align, widths);
+}
+
+/**
+ * Rows as aligned columns, two blanks between them, no blanks at the ends of lines. Widths count characters; those given
+ * are the least, and are what the rows needed afterwards.
+ */
+export function table(
+  rows: readonly (readonly string[])[],
+  align: readonly Align[] = [],
+  widths: number[] = [],
+): string[] {
   for (const row of rows)
     row.forEach((cell, column) => {
       widths[column] = Math.max(widths[column] ?? 0, cell.length);
