@@ -3,6 +3,9 @@ import { EXIT } from './cli/exit-codes.ts';
 import { errorLine } from './cli/output.ts';
 import { runCli } from './cli/run.ts';
 
+/** How long an interrupted command's last output may wait for its reader. */
+const LAST_WORDS_MILLISECONDS = 500;
+
 // React's development build is slower and larger, and says nothing to a user.
 process.env['NODE_ENV'] ??= 'production';
 
@@ -13,6 +16,10 @@ process.on('uncaughtException', (error) => {
   process.exit(EXIT.internal);
 });
 
-process.exitCode = await runCli(process.argv.slice(2), {
+const code = await runCli(process.argv.slice(2), {
   browse: async (image, start) => (await import('./tui/run.tsx')).runTui(image, start),
 });
+process.exitCode = code;
+
+// What a reader has not taken by then would keep an interrupted process alive for as long as the reader sleeps.
+if (code === EXIT.interrupted) setTimeout(() => process.exit(code), LAST_WORDS_MILLISECONDS).unref();

@@ -1,17 +1,22 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
-import { DiskError, errorText } from '../core/index.ts';
+import { DiskError, errorText, ioError } from '../core/index.ts';
 
 /** Text is handed on in pieces of this many characters, so that a long listing is not a system call a line. */
 const PIECE_CHARACTERS = 64 * 1024;
 
-/** Standard output with back-pressure: `print` collects lines, `write` passes bytes, `end` hands on what is left. */
+/**
+ * Standard output with back-pressure: `print` collects lines, `write` passes bytes, `end` hands on what is left. Waiting
+ * for a reader that does not read ends with the signal.
+ */
 export class Output {
   readonly #stream: Writable;
+  readonly #signal: AbortSignal;
   #pending = '';
 
-  constructor(stream: Writable) {
+  constructor(stream: Writable, signal: AbortSignal) {
     this.#stream = stream;
+    this.#signal = signal;
   }
 
   /** One line; a promise only when the caller should wait for the reader. */
@@ -47,16 +52,36 @@ export class Output {
   /** Bytes as they are. They are written out before this returns, so the caller may reuse its buffer. */
   async write(bytes: Uint8Array): Promise<void> {
     await this.end();
+    const signal = this.#signal;
+    signal.throwIfAborted();
     await new Promise<void>((resolve, reject) => {
-      this.#stream.write(bytes, (error) => (error ? reject(error) : resolve()));
+      const stop = (): void => reject(signal.reason);
+      signal.addEventListener('abort', stop, { once: true });
+      this.#stream.write(bytes, (error) => {
+        signal.removeEventListener('abort', stop);
+        if (error) reject(outputError(error));
+        else resolve();
+      });
     });
   }
 
   async end(): Promise<void> {
     const text = this.#pending;
     this.#pending = '';
-    if (text !== '' && !this.#stream.write(text)) await once(this.#stream, 'drain');
+    if (text === '' || this.#stream.write(text)) return;
+    try {
+      await once(this.#stream, 'drain', { signal: this.#signal });
+    } catch (error) {
+      throw outputError(error);
+    }
   }
+}
+
+/** A failure of standard output as a DiskError; an abort, and a reader that has gone (EPIPE), stay themselves. */
+export function outputError(error: unknown): unknown {
+  const { name, code } = error as NodeJS.ErrnoException;
+  if (name === 'AbortError' || code === undefined || code === 'EPIPE') return error;
+  return ioError({ layer: 'output', structure: 'standard output', found: code, cause: error });
 }
 
 function jsonValue(_key: string, value: unknown): unknown {
@@ -67,9 +92,33 @@ function jsonValue(_key: string, value: unknown): unknown {
 
 export type Align = 'left' | 'right';
 
-/** Rows as aligned columns, two blanks between them, no blanks at the ends of lines. Widths count characters. */
-export function table(rows: readonly (readonly string[])[], align: readonly Align[] = []): string[] {
+/** As many rows of a long table are kept to measure its columns. */
+const MEASURED_ROWS = 10_000;
+
+/** The same as `table` for any number of rows: columns grow where a row far down is wider than all before it. */
+export async function* longTable(
+  rows: AsyncIterable<readonly string[]>,
+  align: readonly Align[] = [],
+): AsyncGenerator<string[], void> {
   const widths: number[] = [];
+  let kept: (readonly string[])[] = [];
+  for await (const row of rows) {
+    if (kept.push(row) < MEASURED_ROWS) continue;
+    yield table(kept, align, widths);
+    kept = [];
+  }
+  yield table(kept, align, widths);
+}
+
+/**
+ * Rows as aligned columns, two blanks between them, no blanks at the ends of lines. Widths count characters; those given
+ * are the least, and are what the rows needed afterwards.
+ */
+export function table(
+  rows: readonly (readonly string[])[],
+  align: readonly Align[] = [],
+  widths: number[] = [],
+): string[] {
   for (const row of rows)
     row.forEach((cell, column) => {
       widths[column] = Math.max(widths[column] ?? 0, cell.length);

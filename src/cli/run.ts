@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander';
-import { type Image, ioError } from '../core/index.ts';
+import type { Image } from '../core/index.ts';
 import { registerBrowse } from './commands/browse.ts';
 import { registerCat } from './commands/cat.ts';
 import { registerExport } from './commands/export.ts';
@@ -12,7 +12,7 @@ import { registerMap } from './commands/map.ts';
 import { registerParts } from './commands/parts.ts';
 import { EXIT, EXIT_CODES_HELP, exitCodeOf } from './exit-codes.ts';
 import type { Host } from './image-command.ts';
-import { errorJson, errorLine, Output } from './output.ts';
+import { errorJson, errorLine, Output, outputError } from './output.ts';
 import { packageVersion } from './package-file.ts';
 import { ProgressLine } from './progress-line.ts';
 import type { Session } from './session.ts';
@@ -34,6 +34,9 @@ const LOCATOR_HELP = `A LOCATOR is a place inside the image:
   p2               the bytes of partition 2     :/a   a filesystem without a partition table
   /a.txt           in the only filesystem there is; without a LOCATOR, the whole disk
 IMAGE may be - for standard input. Numbers: 4096, 0x1000, 2048s (sectors), 4KiB, 1MiB.`;
+
+/** What ends a command early: it cleans up and ends with `EXIT.interrupted`. */
+const INTERRUPTS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Runs one command line; returns the exit code. */
 export async function runCli(argv: readonly string[], faces: Faces): Promise<number> {
@@ -71,25 +74,16 @@ class CommandHost implements Host {
   async run(options: { readonly json?: boolean }, action: (session: Session) => Promise<void>): Promise<void> {
     const controller = new AbortController();
     const interrupt = (): void => controller.abort();
-    const output = new Output(process.stdout);
+    const output = new Output(process.stdout, controller.signal);
     // A reader that has enough (`| head`) is no failure: stop, and say nothing.
     let isReaderGone = false;
     const onOutputError = (error: NodeJS.ErrnoException): void => {
       isReaderGone = isBrokenPipe(error);
-      controller.abort(
-        isReaderGone
-          ? undefined
-          : ioError({
-              layer: 'output',
-              structure: 'standard output',
-              found: error.code ?? error.message,
-              cause: error,
-            }),
-      );
+      controller.abort(isReaderGone ? undefined : outputError(error));
     };
-    process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
+    for (const signal of INTERRUPTS) process.on(signal, interrupt);
     const releaseSignals = (): void => {
-      process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+      for (const signal of INTERRUPTS) process.off(signal, interrupt);
     };
     process.stdout.on('error', onOutputError);
     try {

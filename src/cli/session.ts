@@ -3,7 +3,16 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { DiskError, escapeUnprintable, FileDevice, type Image, openImage, openImageOn } from '../core/index.ts';
+import {
+  DiskError,
+  escapeUnprintable,
+  FileDevice,
+  type FileDeviceOptions,
+  type Image,
+  openImage,
+  openImageOn,
+  systemError,
+} from '../core/index.ts';
 import type { Output } from './output.ts';
 import type { ProgressLine } from './progress-line.ts';
 
@@ -39,8 +48,8 @@ export async function openNamed(name: string, options: ImageOptions, session: Se
     references: options.references ? ('beside' as const) : ('none' as const),
     allowReferences: options.allowReference,
   };
-  const image = name === '-' ? await openImageOn(await standardInput(session), open) : await openImage(name, open);
-  return image;
+  if (name !== '-') return openImage(name, open);
+  return openImageOn(await standardInput(session, { sectorSize: options.sectorSize }), open);
 }
 
 /** What was odd is said on standard error, once the command has met it. */
@@ -53,18 +62,26 @@ export function noteDiagnostics(image: Image, session: Session): void {
 }
 
 /** Standard input as a device: a redirected file as it is; a pipe, which cannot seek, through a file that is gone at once. */
-async function standardInput(session: Session): Promise<FileDevice> {
+async function standardInput(session: Session, options: FileDeviceOptions): Promise<FileDevice> {
+  const name = 'standard input';
   const descriptor = 0;
-  if (fstatSync(descriptor).isFile()) return FileDevice.fromDescriptor(descriptor, 'standard input');
+  const stat = fstatSync(descriptor);
+  // A directory is refused there; Node would read it as empty.
+  if (stat.isFile() || stat.isDirectory()) return FileDevice.fromDescriptor(descriptor, name, options);
   if (process.stdin.isTTY) {
     throw new DiskError('NOT_FOUND', {
       layer: 'file',
-      structure: 'standard input',
+      structure: name,
       expected: 'an image in a pipe',
       found: 'a terminal',
     });
   }
-  const folder = await mkdtemp(path.join(tmpdir(), 'sectorscope-'));
+  let folder = tmpdir();
+  try {
+    folder = await mkdtemp(path.join(folder, 'sectorscope-'));
+  } catch (error) {
+    throw systemError(error, folder);
+  }
   try {
     const spool = path.join(folder, 'standard-input');
     const progress: ProgressLine = session.progress('Reading standard input');
@@ -72,7 +89,9 @@ async function standardInput(session: Session): Promise<FileDevice> {
       signal: session.signal,
     });
     progress.end();
-    return await FileDevice.open(spool);
+    return await FileDevice.open(spool, { ...options, name });
+  } catch (error) {
+    throw (error as Error).name === 'AbortError' ? error : systemError(error, folder);
   } finally {
     // The open descriptor keeps the bytes where the system allows it; elsewhere the file stays until the system clears it.
     await rm(folder, { recursive: true, force: true }).catch(() => undefined);

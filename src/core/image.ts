@@ -170,14 +170,17 @@ interface ImageParts {
 export async function openImage(imagePath: string, options: OpenOptions = {}): Promise<Image> {
   await using stack = new AsyncDisposableStack();
   const file = stack.use(await FileDevice.open(imagePath, fileOptions(options)));
-  return await openStack(file, imagePath, options, stack);
+  return await openStack(file, imagePath, options, stack, imagePath);
 }
 
-/** The same over a device that is open already, which becomes the image's own: it is closed with it. */
+/**
+ * The same over a device that is open already, which becomes the image's own: it is closed with it. It lies in no folder, so
+ * a file that it names opens only when it is allowed by its absolute path.
+ */
 export async function openImageOn(file: FileDevice, options: OpenOptions = {}): Promise<Image> {
   await using stack = new AsyncDisposableStack();
   stack.use(file);
-  return await openStack(file, file.path, options, stack);
+  return await openStack(file, file.path, options, stack, undefined);
 }
 
 function fileOptions(options: OpenOptions): { sectorSize: number } {
@@ -189,6 +192,7 @@ async function openStack(
   imagePath: string,
   options: OpenOptions,
   stack: AsyncDisposableStack,
+  place: string | undefined,
 ): Promise<Image> {
   const diagnostics: Diagnostic[] = [];
   const report = (diagnostic: Diagnostic): void => {
@@ -197,7 +201,7 @@ async function openStack(
       diagnostics.push({ layer: 'image', message: 'there is more that is odd than is listed here' });
     }
   };
-  const context = chainContext({ file, imagePath, options, stack, report, chain: [file.identity] });
+  const context = chainContext({ file, place, options, stack, report, chain: [file.identity] });
   const container = stack.use(await openContainer(file, context, options.format));
   const disk = stack.use(new CachedDevice(container));
   let partitionTable: PartitionTable | undefined;
@@ -208,10 +212,12 @@ async function openStack(
     partitionError = error;
   }
   const volumes = volumesOf(disk, partitionTable, context);
+  // A GPT tells the disk's sectors where the image file does not: sector numbers mean the same everywhere.
+  const sectorSize = partitionTable?.sectorSize ?? disk.sectorSize;
   return new Image({
     path: imagePath,
     container,
-    disk,
+    disk: sectorSize === disk.sectorSize ? disk : new RangeView(disk, { start: 0, length: disk.size }, sectorSize),
     partitionTable,
     partitionError,
     volumes,
@@ -234,7 +240,8 @@ function volumesOf(disk: BlockDevice, table: PartitionTable | undefined, context
 
 interface ChainLink {
   readonly file: FileDevice;
-  readonly imagePath: string;
+  /** Its path; undefined when it came without one. */
+  readonly place: string | undefined;
   readonly options: OpenOptions;
   readonly stack: AsyncDisposableStack;
   readonly report: (diagnostic: Diagnostic) => void;
@@ -248,7 +255,7 @@ function chainContext(link: ChainLink): OpenContext {
 }
 
 async function openReferenced(reference: Reference, link: ChainLink): Promise<BlockDevice> {
-  const target = await resolveReference(reference, link.imagePath, link.options);
+  const target = await resolveReference(reference, link.place, link.options);
   const file = link.stack.use(await FileDevice.open(target, fileOptions(link.options)));
   const details = { layer: 'reference', structure: `${reference.kind} ${reference.name}` };
   if (link.chain.includes(file.identity)) {
@@ -257,6 +264,6 @@ async function openReferenced(reference: Reference, link: ChainLink): Promise<Bl
   if (link.chain.length >= MAX_CHAIN_DEPTH) {
     throw corrupt({ ...details, expected: `a chain of at most ${MAX_CHAIN_DEPTH} images`, found: 'more' });
   }
-  const context = chainContext({ ...link, file, imagePath: target, chain: [...link.chain, file.identity] });
+  const context = chainContext({ ...link, file, place: target, chain: [...link.chain, file.identity] });
   return link.stack.use(await openContainer(file, context, reference.format));
 }

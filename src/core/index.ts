@@ -29,7 +29,7 @@ export {
 export { CachedDevice, type CacheOptions } from './device/cached-device.ts';
 export { type Extent, type ExtentSource, extentsOf, mergeExtents } from './device/extent.ts';
 export { ExtentDevice } from './device/extent-device.ts';
-export { FileDevice, type FileDeviceOptions } from './device/file-device.ts';
+export { FileDevice, type FileDeviceOptions, systemError } from './device/file-device.ts';
 export { MemoryDevice } from './device/memory-device.ts';
 export { OverlayDevice, type OverlayOptions } from './device/overlay-device.ts';
 export { RangeView } from './device/range-view.ts';

@@ -15,24 +15,27 @@ export interface ReferencePolicy {
 
 /**
  * The path of a file that an image names, symbolic links resolved, once the policy allows it.
- * `imagePath` is the image that names it: a relative name is relative to its directory.
+ * `imagePath` is the image that names it: a relative name is relative to its directory; undefined for an image in no
+ * directory (standard input), which has nothing beside it.
  */
 export async function resolveReference(
   reference: Reference,
-  imagePath: string,
+  imagePath: string | undefined,
   policy: ReferencePolicy,
 ): Promise<string> {
   const details = { layer: 'reference', structure: `${reference.kind} ${reference.name}` };
   if (policy.references === 'none') throw denied({ ...details, found: 'references are switched off' });
   if (reference.name.includes('\0')) throw unsupported({ ...details, expected: 'a file name', found: 'a NUL in it' });
   const name = plainFileName(reference);
-  const image = await realPath(imagePath);
-  const target = await realPath(path.resolve(path.dirname(image), name));
-  if (isInside(target, path.dirname(image))) return target;
+  const folder = imagePath === undefined ? undefined : path.dirname(await realPath(imagePath));
+  if (folder === undefined && !path.isAbsolute(name))
+    throw denied({ ...details, expected: 'an absolute path', found: 'an image that lies in no folder' });
+  const target = await realPath(path.resolve(folder ?? '', name));
+  if (folder !== undefined && isInside(target, folder)) return target;
   for (const allowed of policy.allowReferences ?? []) if (isInside(target, await realPath(allowed))) return target;
   throw denied({
     ...details,
-    expected: `a file in ${path.dirname(image)} or below, or one that is allowed by name`,
+    expected: `a file ${folder === undefined ? 'that' : `in ${folder} or below, or one that`} is allowed by name`,
     found: target,
   });
 }

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
 import { demoImage, sectorscope, sectorscopeJson } from '../helpers/cli.ts';
+import { fixtureFile } from '../helpers/fixtures.ts';
 import { temporaryFolder } from '../helpers/tools.ts';
 
 interface DemoFacts {
@@ -132,6 +133,11 @@ test('hex dumps in sectors, from the end, and as JSON', async (t) => {
   t.like(pieces, [{ offset: 1, hex: '656d6f0a' }]);
 });
 
+test('sectors of the disk are those of its partition table, where the image does not say', async (t) => {
+  const image = await fixtureFile('partition/gpt-4k.img', temporaryFolder(t));
+  t.regex(await text('hex', image, '--offset', '1s', '--length', '8'), /^00001000 {2}45 46 49 20 50 41 52 54 /);
+});
+
 test('map follows a file down to the image file', async (t) => {
   const rows = await sectorscopeJson<{ start: number; length: number; kind: string; file: string }[]>([
     'map',
@@ -162,6 +168,15 @@ test('export writes the disk, a partition and a file; sparse; and replaces nothi
   const { stdout } = await sectorscope(['export', demoImage, 'p1', '-']);
   t.deepEqual(Buffer.compare(stdout, readFileSync(out)), 0);
   t.deepEqual(readdirSync(folder), ['disk.raw']);
+});
+
+test('export never replaces a file that the image is made of', async (t) => {
+  const image = path.join(temporaryFolder(t), 'disk.qcow2');
+  writeFileSync(image, readFileSync(demoImage));
+  const { code, stderr } = await sectorscope(['export', image, image, '--force']);
+  t.is(code, 7, stderr);
+  t.regex(stderr, /a file of the image itself/);
+  t.deepEqual(Buffer.compare(readFileSync(image), readFileSync(demoImage)), 0);
 });
 
 test('an interrupted export leaves nothing behind and ends with 130', async (t) => {

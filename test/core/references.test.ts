@@ -25,7 +25,7 @@ async function layout(t: ExecutionContext) {
   return at;
 }
 
-async function resolve(name: string, image: string, policy: ReferencePolicy = {}): Promise<string> {
+async function resolve(name: string, image: string | undefined, policy: ReferencePolicy = {}): Promise<string> {
   return resolveReference({ kind: 'backing file', name, format: undefined }, image, policy);
 }
 
@@ -125,4 +125,13 @@ test('a name in the error is escaped', async (t) => {
   const at = await layout(t);
   const error = await t.throwsAsync(resolve('\u001b[2J', at('images/top.qcow2')), { instanceOf: DiskError });
   t.notRegex(error?.message ?? '', /\p{Cc}/u);
+});
+
+test('an image in no folder has nothing beside it: only an absolute name that is allowed opens', async (t) => {
+  const at = await layout(t);
+  const policy = { allowReferences: [at('images')] };
+  t.is(await codeOf(resolve('base.img', undefined, policy)), 'DENIED');
+  t.is(await codeOf(resolve(at('images/base.img'), undefined)), 'DENIED');
+  t.is(await codeOf(resolve(at('outside/secret'), undefined, policy)), 'DENIED');
+  t.is(await codeOf(resolve(at('images/base.img'), undefined, policy)), `opened ${at('images/base.img')}`);
 });

@@ -1,5 +1,7 @@
+import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { exportDevice, formatBytes, streamBytes } from '../../core/index.ts';
+import { DiskError, exportDevice, FileDevice, formatBytes, type Image, streamBytes } from '../../core/index.ts';
+import { chainOf } from '../describe.ts';
 import { addImageCommand, type Host } from '../image-command.ts';
 import type { ImageOptions } from '../session.ts';
 import { bytesOf } from '../target-bytes.ts';
@@ -29,6 +31,7 @@ export function registerExport(host: Host): void {
           await output.write(chunk);
         return;
       }
+      await requireOther(image, out);
       const progress = session.progress(`Exporting ${name}`);
       try {
         await exportDevice(device, out, { overwrite: options.force === true, signal, onProgress: progress.update });
@@ -39,4 +42,16 @@ export function registerExport(host: Host): void {
       else session.note(`${name}: ${formatBytes(device.size)} written to ${out}`);
     },
   });
+}
+
+/** Not even `--force` replaces a file that the image itself is made of. */
+async function requireOther(image: Image, out: string): Promise<void> {
+  const found = await stat(out).catch(() => undefined);
+  if (found === undefined) return;
+  const identity = `${found.dev}:${found.ino}`;
+  for (const { container } of chainOf(image)) {
+    if (!(container.file instanceof FileDevice) || container.file.identity !== identity) continue;
+    const details = { layer: 'output', structure: out, expected: 'another file', found: 'a file of the image itself' };
+    throw new DiskError('DENIED', details);
+  }
 }

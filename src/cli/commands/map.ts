@@ -1,6 +1,6 @@
 import { escapeText, FileDevice, fileDevice, type LeafExtent, leafExtents, type Target } from '../../core/index.ts';
 import { addImageCommand, type Host, targetOf } from '../image-command.ts';
-import { table } from '../output.ts';
+import { longTable } from '../output.ts';
 import { deviceOf } from '../target-bytes.ts';
 
 /** A row of the map; `offset` and `storedLength` are in the host file, absent for zeros. */
@@ -27,9 +27,8 @@ export function registerMap(host: Host): void {
         await output.jsonArray(mapRows(extents));
         return;
       }
-      const rows = [['start', 'length', 'kind', 'depth', 'offset', 'file']];
-      for await (const row of mapRows(extents)) rows.push(cells(row));
-      await output.printAll(table(rows, ['right', 'right', 'left', 'right', 'right']));
+      const lines = longTable(textRows(extents), ['right', 'right', 'left', 'right', 'right']);
+      for await (const piece of lines) await output.printAll(piece);
     },
   });
 }
@@ -60,6 +59,11 @@ async function* mapRows(extents: AsyncIterable<LeafExtent>): AsyncGenerator<MapR
         };
     }
   }
+}
+
+async function* textRows(extents: AsyncIterable<LeafExtent>): AsyncGenerator<readonly string[], void> {
+  yield ['start', 'length', 'kind', 'depth', 'offset', 'file'];
+  for await (const row of mapRows(extents)) yield cells(row);
 }
 
 function cells(row: MapRow): string[] {

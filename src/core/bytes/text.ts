@@ -79,9 +79,12 @@ export function decodeCString(bytes: Uint8Array): string {
   return decodeName(end < 0 ? bytes : bytes.subarray(0, end));
 }
 
-/** C0 and C1 controls, DEL, line and paragraph separators, bidi controls, zero-width and other invisible format characters, lone surrogates. */
+/**
+ * C0 and C1 controls, DEL, line and paragraph separators, bidi controls, zero-width and other invisible format characters
+ * (shorthand and musical ones, the tags of plane 14), blank letters (Hangul fillers), lone surrogates.
+ */
 const UNPRINTABLE =
-  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|\p{Surrogate}/gu;
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}]|\p{Surrogate}/gu;
 
 /** Printable ASCII but the backslash: nearly every name, and nothing to escape. */
 const PLAIN = /^[ -[\]-~]*$/;

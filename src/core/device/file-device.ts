@@ -22,7 +22,9 @@ const syncFile = promisify(fs.fdatasync);
 const MAX_REQUEST_BYTES = 1024 ** 3;
 
 export interface FileDeviceOptions {
-  readonly sectorSize?: number;
+  readonly sectorSize?: number | undefined;
+  /** What it is called in print instead of its path. */
+  readonly name?: string | undefined;
 }
 
 /** A regular file opened read-only, its access time left alone where the system allows it. */
@@ -47,7 +49,7 @@ export class FileDevice implements BlockDevice {
 
   static async open(path: string, options: FileDeviceOptions = {}): Promise<FileDevice> {
     const { descriptor, stat } = await openRegularFile(path, openReadOnly);
-    return new FileDevice(path, descriptor, stat, options.sectorSize ?? DEFAULT_SECTOR_SIZE);
+    return new FileDevice(options.name ?? path, descriptor, stat, options.sectorSize ?? DEFAULT_SECTOR_SIZE);
   }
 
   /** A regular file that is open already (standard input redirected from a file); disposing leaves it open. */

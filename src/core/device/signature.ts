@@ -9,12 +9,29 @@ export interface Signature {
   readonly magic: string;
 }
 
+/**
+ * What is read at once, in bytes. Signatures further on are read by themselves: up to the last of them would be 64 KiB, for
+ * each of a hostile table's thousands of partitions.
+ */
+const HEAD_BYTES = 4096;
+
 /** The first signature of the table that the device bears; undefined when there is none, or the device is too short. */
 export async function findSignature(
   device: BlockDevice,
   signatures: readonly Signature[],
 ): Promise<Signature | undefined> {
-  const probed = Math.max(...signatures.map(({ offset, magic }) => offset + magic.length));
-  const head = Buffer.from(await readBytes(device, 0, Math.min(device.size, probed)));
-  return signatures.find(({ offset, magic }) => head.toString('latin1', offset, offset + magic.length) === magic);
+  const near = signatures.map(endOf).filter((end) => end <= HEAD_BYTES);
+  const head = await readBytes(device, 0, Math.min(device.size, Math.max(0, ...near)));
+  for (const signature of signatures) {
+    const { offset, magic } = signature;
+    if (endOf(signature) > device.size) continue;
+    const isNear = endOf(signature) <= head.length;
+    const found = isNear ? head.subarray(offset, endOf(signature)) : await readBytes(device, offset, magic.length);
+    if (Buffer.from(found).toString('latin1') === magic) return signature;
+  }
+  return undefined;
+}
+
+function endOf({ offset, magic }: Signature): number {
+  return offset + magic.length;
 }

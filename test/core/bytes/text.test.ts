@@ -35,6 +35,7 @@ test('escapes are the ones documented', (t) => {
     ['\u202etxt.exe', '\\u{202e}txt.exe'],
     ['\udcff', '\\xff'],
     ['\ud800', '\\u{d800}'],
+    ['a\u{e0041}\u3164', 'a\\u{e0041}\\u{3164}'],
     ['\n\t\u007f', '\\x0a\\x09\\x7f'],
   ] as const) {
     t.is(escapeText(text), escaped);
