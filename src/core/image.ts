@@ -197,6 +197,10 @@ async function openStack(
       diagnostics.push({ layer: 'image', message: 'there is more that is odd than is listed here' });
     }
   };
+  // Raw would take it for a disk without sectors, and every command would succeed with nothing. A backing file may be empty.
+  if (file.size === 0) {
+    throw corrupt({ layer: 'image', structure: 'file', offset: 0, expected: 'at least one byte', found: '0 bytes' });
+  }
   const context = chainContext({ file, imagePath, options, stack, report, chain: [file.identity] });
   const container = stack.use(await openContainer(file, context, options.format));
   const disk = stack.use(new CachedDevice(container));
