@@ -14,7 +14,7 @@ import type { Diagnostic, OpenContext, Reference } from './format.ts';
 import type { Locator } from './locator.ts';
 import { openPartitionTable } from './partition/formats.ts';
 import type { Partition, PartitionTable } from './partition/partition-table.ts';
-import { type ReferencePolicy, resolveReference } from './references.ts';
+import { type ReferencePolicy, referenceDetails, resolveReference } from './references.ts';
 
 /** Diagnostics that are kept; a hostile image could give cause for any number. */
 const MAX_DIAGNOSTICS = 1000;
@@ -254,7 +254,7 @@ function chainContext(link: ChainLink): OpenContext {
 async function openReferenced(reference: Reference, link: ChainLink): Promise<BlockDevice> {
   const target = await resolveReference(reference, link.imagePath, link.options);
   const file = link.stack.use(await FileDevice.open(target, fileOptions(link.options)));
-  const details = { layer: 'reference', structure: `${reference.kind} ${reference.name}` };
+  const details = referenceDetails(reference);
   if (link.chain.includes(file.identity)) {
     throw corrupt({ ...details, expected: 'a chain that ends', found: `${path.basename(target)} again` });
   }

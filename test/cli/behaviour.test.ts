@@ -4,6 +4,7 @@ import { closeSync, openSync, readFileSync, statSync, symlinkSync, writeFileSync
 import path from 'node:path';
 import test from 'ava';
 import { demoImage, launcher, sectorscope } from '../helpers/cli.ts';
+import { fixtureBytes } from '../helpers/fixtures.ts';
 import { temporaryFolder } from '../helpers/tools.ts';
 
 const commands = ['info', 'parts', 'ls', 'cat', 'extract', 'hex', 'hash', 'export', 'map'];
@@ -108,6 +109,15 @@ test('ls of a disk without a filesystem that is read fails, and does not list no
     t.regex(stderr, /filesystem: disk at offset 0x0: expected a filesystem, found none that is read/);
     t.is(stdout.toString(), '');
   }
+});
+
+test('an image that ends inside a sector has whole numbers of sectors in its table', async (t) => {
+  const image = path.join(temporaryFolder(t), 'odd.img');
+  writeFileSync(image, Buffer.concat([await fixtureBytes('partition/mbr-empty.img'), new Uint8Array(300)]));
+  const { stdout } = await sectorscope(['parts', image]);
+  const last = stdout.toString().trimEnd().split('\n').at(-1)!;
+  const sectors = Number(/^ +(\d+) +(\d+) +(\d+) {2}/.exec(last)?.[3]);
+  t.is(sectors, Math.ceil(statSync(image).size / 512) - 1, last);
 });
 
 test('a reader that has enough ends the command quietly', async (t) => {
