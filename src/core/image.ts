@@ -51,7 +51,7 @@ export class Volume {
     return this.#filesystem;
   }
 
-  /** What the volume bears when it is no filesystem that we read: `NTFS`, `LUKS`, `swap`; undefined when nothing is recognised. */
+  /** What the volume bears when it is no filesystem that we read: `NTFS`, `LUKS`, `swap`; undefined when nothing is recognized. */
   content(): Promise<string | undefined> {
     return identifyContent(this.device);
   }
@@ -122,7 +122,7 @@ export class Image implements AsyncDisposable {
         layer: 'filesystem',
         structure: volume.name === '' ? 'disk' : volume.name,
         expected: 'a filesystem',
-        found: (await volume.content()) ?? 'nothing recognised',
+        found: (await volume.content()) ?? 'nothing recognized',
       });
     }
     return { kind: 'node', volume, filesystem, ...(await resolvePath(filesystem, locator.path, options)) };
