@@ -79,7 +79,7 @@ async function volumeBranch(found: VolumeContent, depth: number, session: Sessio
     session.leaveOut(errorLine(error));
     return { text: errorLine(error), json, children: [] };
   }
-  if (filesystem === undefined) return { text: content ?? 'nothing recognised', json, children: [] };
+  if (filesystem === undefined) return { text: content ?? 'nothing recognized', json, children: [] };
   const label = filesystem.label === '' ? '' : ` "${escapeText(filesystem.label)}"`;
   const children = await directoryBranches(filesystem, filesystem.rootId, depth, new Set(), session);
   return { text: `${filesystem.type}${label}`, json, children };

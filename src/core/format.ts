@@ -7,6 +7,8 @@ export interface Reference {
   readonly name: string;
   /** The format that the image declares for it (`raw`, `qcow2`, ...); undefined when it declares none. */
   readonly format: string | undefined;
+  /** Where the name stands, in bytes of the image file that has it. */
+  readonly offset?: number | undefined;
 }
 
 /** Something odd but readable, with its place. */

@@ -14,7 +14,7 @@ import type { Diagnostic, OpenContext, Reference } from './format.ts';
 import type { Locator } from './locator.ts';
 import { openPartitionTable } from './partition/formats.ts';
 import type { Partition, PartitionTable } from './partition/partition-table.ts';
-import { type ReferencePolicy, resolveReference } from './references.ts';
+import { type ReferencePolicy, referenceDetails, resolveReference } from './references.ts';
 
 /** Diagnostics that are kept; a hostile image could give cause for any number. */
 const MAX_DIAGNOSTICS = 1000;
@@ -51,7 +51,7 @@ export class Volume {
     return this.#filesystem;
   }
 
-  /** What the volume bears when it is no filesystem that we read: `NTFS`, `LUKS`, `swap`; undefined when nothing is recognised. */
+  /** What the volume bears when it is no filesystem that we read: `NTFS`, `LUKS`, `swap`; undefined when nothing is recognized. */
   content(): Promise<string | undefined> {
     return identifyContent(this.device);
   }
@@ -122,7 +122,7 @@ export class Image implements AsyncDisposable {
         layer: 'filesystem',
         structure: volume.name === '' ? 'disk' : volume.name,
         expected: 'a filesystem',
-        found: (await volume.content()) ?? 'nothing recognised',
+        found: (await volume.content()) ?? 'nothing recognized',
       });
     }
     return { kind: 'node', volume, filesystem, ...(await resolvePath(filesystem, locator.path, options)) };
@@ -201,6 +201,10 @@ async function openStack(
       diagnostics.push({ layer: 'image', message: 'there is more that is odd than is listed here' });
     }
   };
+  // Raw would take it for a disk without sectors, and every command would succeed with nothing. A backing file may be empty.
+  if (file.size === 0) {
+    throw corrupt({ layer: 'image', structure: 'file', offset: 0, expected: 'at least one byte', found: '0 bytes' });
+  }
   const context = chainContext({ file, place, options, stack, report, chain: [file.identity] });
   const container = stack.use(await openContainer(file, context, options.format));
   const disk = stack.use(new CachedDevice(container));
@@ -257,7 +261,7 @@ function chainContext(link: ChainLink): OpenContext {
 async function openReferenced(reference: Reference, link: ChainLink): Promise<BlockDevice> {
   const target = await resolveReference(reference, link.place, link.options);
   const file = link.stack.use(await FileDevice.open(target, fileOptions(link.options)));
-  const details = { layer: 'reference', structure: `${reference.kind} ${reference.name}` };
+  const details = referenceDetails(reference);
   if (link.chain.includes(file.identity)) {
     throw corrupt({ ...details, expected: 'a chain that ends', found: `${path.basename(target)} again` });
   }

@@ -2,7 +2,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { encodeName } from './bytes/text.ts';
 import { systemError } from './device/file-device.ts';
-import { denied, unsupported } from './errors.ts';
+import { type DiskErrorDetails, denied, unsupported } from './errors.ts';
 import type { Reference } from './format.ts';
 
 /** How far files named inside an image may be opened. */
@@ -23,7 +23,7 @@ export async function resolveReference(
   imagePath: string | undefined,
   policy: ReferencePolicy,
 ): Promise<string> {
-  const details = { layer: 'reference', structure: `${reference.kind} ${reference.name}` };
+  const details = referenceDetails(reference);
   if (policy.references === 'none') throw denied({ ...details, found: 'references are switched off' });
   if (reference.name.includes('\0')) throw unsupported({ ...details, expected: 'a file name', found: 'a NUL in it' });
   const name = plainFileName(reference);
@@ -40,6 +40,15 @@ export async function resolveReference(
   });
 }
 
+/** What every error about a reference says; the offset is that of its name. */
+export function referenceDetails({
+  kind,
+  name,
+  offset,
+}: Reference): Pick<DiskErrorDetails, 'layer' | 'structure' | 'offset'> {
+  return { layer: 'reference', structure: `${kind} ${name}`, offset };
+}
+
 /** QEMU's names may carry a protocol (`nbd://...`, `json:{...}`); only plain files are opened. */
 function plainFileName(reference: Reference): string {
   const name =
@@ -50,12 +59,7 @@ function plainFileName(reference: Reference): string {
   const protocol = /^([^/:]*):/.exec(name)?.[1];
   const isDrive = process.platform === 'win32' && protocol?.length === 1;
   if (protocol !== undefined && !isDrive) {
-    throw unsupported({
-      layer: 'reference',
-      structure: `${reference.kind} ${reference.name}`,
-      expected: 'a plain file',
-      found: `the protocol ${protocol}`,
-    });
+    throw unsupported({ ...referenceDetails(reference), expected: 'a plain file', found: `the protocol ${protocol}` });
   }
   return Buffer.from(encodeName(name)).toString();
 }

@@ -31,9 +31,9 @@ export type Role =
   | 'cursorIdle';
 
 interface Look {
-  /** SGR parameters: attributes, which stay without colours too. */
+  /** SGR parameters: attributes, which stay without colors too. */
   readonly attributes?: readonly number[];
-  /** SGR parameters: colours, left out under NO_COLOR. */
+  /** SGR parameters: colors, left out under NO_COLOR. */
   readonly colors?: readonly number[];
 }
 
@@ -43,7 +43,7 @@ const UNDERLINE = 4;
 const INVERSE = 7;
 const STRIKE = 9;
 
-// The sixteen colours of the terminal's own palette: they suit a light background as well as a dark one.
+// The sixteen colors of the terminal's own palette: they suit a light background as well as a dark one.
 const LOOKS: Readonly<Record<Role, Look>> = {
   plain: {},
   bar: { attributes: [INVERSE] },
@@ -82,7 +82,7 @@ export interface Theme {
   paint(role: Role, text: string): string;
 }
 
-/** The theme for an environment: NO_COLOR (any value but the empty one, no-color.org) takes the colours and leaves the attributes. */
+/** The theme for an environment: NO_COLOR (any value but the empty one, no-color.org) takes the colors and leaves the attributes. */
 export function createTheme(environment: Readonly<Record<string, string | undefined>>): Theme {
   const hasColor = (environment['NO_COLOR'] ?? '') === '';
   const openings = new Map<Role, string>();

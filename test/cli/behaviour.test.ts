@@ -1,8 +1,10 @@
 import { execFileSync, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { closeSync, openSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
 import { demoImage, launcher, sectorscope } from '../helpers/cli.ts';
+import { fixtureBytes } from '../helpers/fixtures.ts';
 import { temporaryFolder } from '../helpers/tools.ts';
 
 const commands = ['info', 'parts', 'ls', 'cat', 'extract', 'hex', 'hash', 'export', 'map'];
@@ -57,7 +59,7 @@ test('every kind of failure has its exit code, one line on standard error, and n
     [['hex', demoImage, '--offset', 'ten'], 6, /such as 4096/],
     [['hash', demoImage, '--algorithm', 'crc7'], 4, /crc7/],
     [['info', truncated], 3, /qcow2/],
-    [['hex', empty, '--offset', '1'], 6, /0 bytes/],
+    [['hex', empty, '--offset', '1'], 3, /0 bytes/],
     [['info', demoImage, '--format', 'vdi'], 4, /vdi/],
     [['ls'], 2, /missing required argument/],
     [['info', demoImage, '--sector-size', '777'], 2, /power of two/],
@@ -78,13 +80,44 @@ test('with --json an error is JSON on standard error', async (t) => {
   t.like(JSON.parse(stderr), { error: { code: 'NOT_FOUND', layer: 'ext4' } });
 });
 
-test('an empty image is an empty raw disk', async (t) => {
-  const empty = path.join(temporaryFolder(t), 'empty.img');
+test('an image file without a byte is refused by every command', async (t) => {
+  const folder = temporaryFolder(t);
+  const empty = path.join(folder, 'empty.img');
   writeFileSync(empty, '');
-  for (const command of ['info', 'parts', 'ls', 'hash', 'map', 'hex']) {
-    const { code, stderr } = await sectorscope([command, empty]);
-    t.is(code, 0, `${command}: ${stderr}`);
+  const lines = [['info'], ['parts'], ['ls'], ['hash'], ['map'], ['hex']].map((line) => [...line, empty]);
+  lines.push(
+    [empty],
+    ['cat', empty, '/a'],
+    ['export', empty, path.join(folder, 'out')],
+    ['info', '--format=raw', empty],
+  );
+  for (const line of lines) {
+    const { code, stderr, stdout } = await sectorscope(line);
+    t.is(code, 3, line.join(' '));
+    t.is(stderr, 'sectorscope: corrupt: image: file at offset 0x0: expected at least one byte, found 0 bytes\n');
+    t.is(stdout.toString(), '');
   }
+});
+
+test('ls of a disk without a filesystem that is read fails, and does not list nothing', async (t) => {
+  const folder = temporaryFolder(t);
+  const random = path.join(folder, 'random.img');
+  writeFileSync(random, createHash('sha512').update('no filesystem').digest());
+  for (const options of [[], ['-l'], ['-R'], ['--json']]) {
+    const { code, stderr, stdout } = await sectorscope(['ls', ...options, random]);
+    t.is(code, 5, stderr);
+    t.regex(stderr, /filesystem: disk at offset 0x0: expected a filesystem, found none that is read/);
+    t.is(stdout.toString(), '');
+  }
+});
+
+test('an image that ends inside a sector has whole numbers of sectors in its table', async (t) => {
+  const image = path.join(temporaryFolder(t), 'odd.img');
+  writeFileSync(image, Buffer.concat([await fixtureBytes('partition/mbr-empty.img'), new Uint8Array(300)]));
+  const { stdout } = await sectorscope(['parts', image]);
+  const last = stdout.toString().trimEnd().split('\n').at(-1)!;
+  const sectors = Number(/^ +(\d+) +(\d+) +(\d+) {2}/.exec(last)?.[3]);
+  t.is(sectors, Math.ceil(statSync(image).size / 512) - 1, last);
 });
 
 test('a reader that has enough ends the command quietly', async (t) => {

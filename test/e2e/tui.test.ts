@@ -102,7 +102,7 @@ test('resizing redraws for the new size, in both directions, and leaves no lines
   t.is(terminal.scrollback, 0);
 });
 
-test('NO_COLOR leaves no colour, only attributes', async (t) => {
+test('NO_COLOR leaves no color, only attributes', async (t) => {
   const colors = /\x1b\[(?:[\d;]*;)?(?:3[0-7]|4[0-7]|38|48|9[0-7]|10[0-7])(?:;[\d;]*)?m/;
   const plain = open(t, ['plain', 'p1:/binary.bin', '0'], { env: { NO_COLOR: '1' } });
   await plain.see(/▸00000000/);

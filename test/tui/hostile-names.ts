@@ -1,4 +1,4 @@
-/** Names that would move the cursor, recolour, reorder or break lines if they reached a terminal as they are. */
+/** Names that would move the cursor, recolor, reorder or break lines if they reached a terminal as they are. */
 export const hostileNames: readonly string[] = [
   'a\x1b[2Jclear',
   'b\x1b]0;title\x07',

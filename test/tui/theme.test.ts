@@ -1,7 +1,7 @@
 import test from 'ava';
 import { createTheme } from '../../src/tui/theme.ts';
 
-test('colours by meaning, and back to plain after each', (t) => {
+test('colors by meaning, and back to plain after each', (t) => {
   const theme = createTheme({});
   t.true(theme.hasColor);
   t.is(theme.paint('error', 'x'), '\x1b[1;31mx\x1b[0m');
@@ -9,7 +9,7 @@ test('colours by meaning, and back to plain after each', (t) => {
   t.is(theme.paint('error', ''), '');
 });
 
-test('NO_COLOR takes the colours and leaves the attributes; an empty one is none', (t) => {
+test('NO_COLOR takes the colors and leaves the attributes; an empty one is none', (t) => {
   const theme = createTheme({ NO_COLOR: '1' });
   t.false(theme.hasColor);
   t.is(theme.paint('error', 'x'), '\x1b[1mx\x1b[0m');

@@ -8,6 +8,7 @@ import {
   formatMode,
   formatTimestamp,
   type Image,
+  notFound,
   type Target,
   unsupported,
   type Volume,
@@ -44,7 +45,7 @@ export function registerLs(host: Host): void {
   addImageCommand<LsOptions>(host, {
     usage: 'ls <image> [locator]',
     description: 'the entries of a directory; without a LOCATOR, of every root',
-    examples: ['sectorscope ls disk.qcow2 p2:/etc -l', 'sectorscope ls -R --json disk.qcow2 | jq -r .[].locator'],
+    examples: ['sectorscope ls disk.qcow2 p2:/etc -l', "sectorscope ls -R --json disk.qcow2 | jq -r '.[].locator'"],
     options: (command: Command) =>
       command
         .option('-l, --long', 'mode, links, owner, size, time of modification, link target')
@@ -64,16 +65,23 @@ export function registerLs(host: Host): void {
 /** The roots of all filesystems; those that cannot be read are said on standard error. */
 async function roots(image: Image, session: Session): Promise<Start[]> {
   const starts: Start[] = [];
+  let failures = 0;
   for (const volume of image.volumes) {
     try {
       const filesystem = await volume.filesystem();
       if (filesystem !== undefined)
         starts.push({ volume, filesystem, node: await filesystem.node(filesystem.rootId, session), path: '/' });
     } catch (error) {
+      failures++;
       session.leaveOut(`${volume.name === '' ? 'disk' : volume.name}: ${errorLine(error)}`);
     }
   }
   if (image.partitionError !== undefined) session.leaveOut(errorLine(image.partitionError));
+  else if (starts.length === 0 && failures === 0) {
+    // An empty listing would say that there is a filesystem, and nothing in it.
+    const found = 'none that is read; "info" says what there is';
+    throw notFound({ layer: 'filesystem', structure: 'disk', offset: 0, expected: 'a filesystem', found });
+  }
   return starts;
 }
 

@@ -1,4 +1,4 @@
-import { escapeText, formatBytes, type LayoutRow, layoutRows } from '../../core/index.ts';
+import { divideUp, escapeText, formatBytes, type LayoutRow, layoutRows } from '../../core/index.ts';
 import { partitionJson, partitionTableJson } from '../describe.ts';
 import { addImageCommand, type Host } from '../image-command.ts';
 import { table } from '../output.ts';
@@ -36,7 +36,8 @@ function rowJson(row: LayoutRow): unknown {
 }
 
 function rowCells(row: LayoutRow, sectorSize: number): string[] {
-  const sectors = row.length / sectorSize;
+  // The file of a raw image may end inside a sector.
+  const sectors = divideUp(row.length, sectorSize);
   const first = row.start / sectorSize;
   const place = [String(first), String(first + sectors - 1), String(sectors), formatBytes(row.length)];
   if (row.kind === 'gap') return ['', ...place, 'unallocated'];

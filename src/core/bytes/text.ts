@@ -90,7 +90,7 @@ const UNPRINTABLE =
 const PLAIN = /^[ -[\]-~]*$/;
 
 /**
- * Text from an image made safe for a terminal: what could move the cursor, recolour, reorder or hide text becomes
+ * Text from an image made safe for a terminal: what could move the cursor, recolor, reorder or hide text becomes
  * `\xHH` (a byte that is no UTF-8, or a control below 0x80) or `\u{HHHH}`; a backslash is doubled. `unescapeText` reverses it.
  */
 export function escapeText(text: string): string {

@@ -1,4 +1,5 @@
 import type { ReadOptions } from '../device/block-device.ts';
+import { unsupported } from '../errors.ts';
 import type { DirectoryEntry, FileSystem, ListOptions } from './filesystem.ts';
 
 /** Linux allows paths of 4096 bytes; nothing real nests deeper than that many names of one letter. */
@@ -11,7 +12,7 @@ export interface WalkedEntry {
 }
 
 export interface WalkOptions extends ListOptions {
-  /** Told of each directory, and each entry of unknown kind, that cannot be read; without it the walk throws. */
+  /** Told of each directory that cannot be read or lies too deep, and each entry of unknown kind that cannot be read; without it the walk throws. */
   readonly onError?: (error: unknown, path: string) => void;
 }
 
@@ -44,6 +45,7 @@ export async function* walkBatches(
   for (let here = pending.pop(); here !== undefined; here = pending.pop()) {
     const subdirectories: PendingDirectory[] = [];
     try {
+      if (here.depth > MAX_DEPTH) throw tooDeep(filesystem, here.path);
       const node = await filesystem.node(here.id, options);
       if (node.kind !== 'directory') continue;
       for await (const found of node.entryBatches(options)) {
@@ -52,8 +54,7 @@ export async function* walkBatches(
           const path = `${here.path}/${listed.name}`;
           const entry = listed.kind === 'unknown' ? await kindOrError(filesystem, listed, path, options) : listed;
           batch.push({ path, entry });
-          if (entry.kind !== 'directory' || entry.deleted || here.depth >= MAX_DEPTH) continue;
-          if (walked.has(entry.nodeId)) continue;
+          if (entry.kind !== 'directory' || entry.deleted || walked.has(entry.nodeId)) continue;
           walked.add(entry.nodeId);
           subdirectories.push({ id: entry.nodeId, path, depth: here.depth + 1 });
         }
@@ -65,6 +66,17 @@ export async function* walkBatches(
     }
     for (const directory of subdirectories.reverse()) pending.push(directory);
   }
+}
+
+function tooDeep(filesystem: FileSystem, path: string): Error {
+  // The last name says which: the whole path would be a page.
+  const structure = `directory ${path.slice(path.lastIndexOf('/') + 1)}`;
+  return unsupported({
+    layer: filesystem.type,
+    structure,
+    expected: `at most ${MAX_DEPTH} directories deep`,
+    found: 'one that is deeper; what lies below it is left out',
+  });
 }
 
 /** The entry with the kind that its node tells, where the directory does not. */

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { bitField } from '../bytes/bits.ts';
 import { encodeName } from '../bytes/text.ts';
 import { systemError } from '../device/file-device.ts';
-import { corrupt, denied } from '../errors.ts';
+import { corrupt, denied, unsupported } from '../errors.ts';
 import type {
   Directory,
   DirectoryEntry,
@@ -125,13 +125,11 @@ class Extraction {
 
   /** A loop, or a directory with two names: the second is left out before anything is made for it. */
   #requireNew(directory: Directory, shown: string, depth: number): void {
-    if (!this.#entered.has(directory.id) && depth <= MAX_DEPTH) return;
-    throw corrupt({
-      layer: this.#filesystem.type,
-      structure: shown,
-      expected: 'a tree',
-      found: 'a directory that is met twice',
-    });
+    const details = { layer: this.#filesystem.type, structure: shown };
+    if (this.#entered.has(directory.id))
+      throw corrupt({ ...details, expected: 'a tree', found: 'a directory that is met twice' });
+    if (depth > MAX_DEPTH)
+      throw unsupported({ ...details, expected: `at most ${MAX_DEPTH} directories deep`, found: 'one that is deeper' });
   }
 
   async #file(node: RegularFile, hostPath: Buffer): Promise<void> {

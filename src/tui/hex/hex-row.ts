@@ -78,7 +78,7 @@ export function hexRow(window: HexBytes | undefined, rowStart: number, options: 
     if (isGroupStart(column)) painter.add('plain', ' ');
     const role = column < cells.length ? roleAt(column) : 'plain';
     painter.add(role, column < cells.length ? hexOf(cells[column]!) : '  ');
-    // A space looks the same in every colour: it joins the run, unless the run would show.
+    // A space looks the same in every color: it joins the run, unless the run would show.
     painter.add(rowStart + column === cursor ? 'plain' : role, ' ');
   }
   painter.add('plain', ' ');

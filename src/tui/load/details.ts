@@ -1,5 +1,6 @@
 import {
   type BlockDevice,
+  divideUp,
   errorText,
   escapeText,
   formatBytes,
@@ -129,7 +130,7 @@ function tableRow(row: LayoutRow, sectorSize: number): TableRow {
   const place = {
     start: String(Math.floor(row.start / sectorSize)),
     size: formatBytes(row.length),
-    sectors: String(Math.floor(row.length / sectorSize)),
+    sectors: String(divideUp(row.length, sectorSize)),
   };
   if (partition === undefined) {
     const type = row.kind === 'metadata' ? escapeText(row.name) : 'unallocated';

@@ -50,6 +50,14 @@ export function padTo(text: string, width: number): string {
   return short + ' '.repeat(Math.max(0, width - displayWidth(short)));
 }
 
+/** The graphemes of a line; one of spacing marks can be wider than `room`, and comes by its code points. */
+function* piecesOf(line: string, room: number): Generator<string, void> {
+  for (const { segment } of graphemes.segment(line)) {
+    if (stringWidth(segment) > room) yield* segment;
+    else yield segment;
+  }
+}
+
 /** One line of printable text as lines of at most `width` columns; an empty line stays one line. */
 export function wrapLine(line: string, width: number): string[] {
   const room = Math.max(2, width);
@@ -60,7 +68,7 @@ export function wrapLine(line: string, width: number): string[] {
   const lines: string[] = [];
   let current = '';
   let used = 0;
-  for (const { segment } of graphemes.segment(line)) {
+  for (const segment of piecesOf(line, room)) {
     const columns = stringWidth(segment);
     if (used + columns > room && current !== '') {
       lines.push(current);

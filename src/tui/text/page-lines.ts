@@ -78,7 +78,7 @@ export function helpLines(width: number): readonly Line[] {
         ]);
     }
   }
-  lines.push([], [['title', 'Bytes are coloured by class']]);
+  lines.push([], [['title', 'Bytes are colored by class']]);
   const classes: readonly Span[] = [
     ['byteZero', '00 zero'],
     ['bytePrintable', '41 printable'],

@@ -14,7 +14,7 @@ import { byPath, momentText, type NodeFacts } from './node-facts.ts';
 
 export async function openExt(device: BlockDevice): Promise<FileSystem> {
   const filesystem = await openFileSystem(device, testContext());
-  if (filesystem === undefined) throw new Error('no filesystem recognised');
+  if (filesystem === undefined) throw new Error('no filesystem recognized');
   return filesystem;
 }
 

@@ -30,6 +30,8 @@ test('wrapped lines fit, and joined they are the line', (t) => {
       t.is(lines.join(''), text);
       t.true(lines.every((line) => displayWidth(line) <= width));
     }),
+    // A note of three characters is one grapheme of three columns.
+    { examples: [['\u{1d158}\u{1d165}\u{1d16e}', 2]] },
   );
 });
 

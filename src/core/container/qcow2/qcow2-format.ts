@@ -159,7 +159,7 @@ async function openBacking(
       message: 'the image does not declare the format of its backing file; it was told from the content',
     });
   }
-  const device = await context.openReference({ kind: 'backing file', name, format });
+  const device = await context.openReference({ kind: 'backing file', name, format, offset });
   return { name, device };
 }
 

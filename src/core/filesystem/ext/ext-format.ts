@@ -10,7 +10,7 @@ import { ExtVolume } from './volume.ts';
 
 const STATE_ERRORS_BIT = 1;
 
-/** ext2, ext3 and ext4, recognised by the magic 0xEF53 of the primary superblock. */
+/** ext2, ext3 and ext4, recognized by the magic 0xEF53 of the primary superblock. */
 export const extFormat: Format<FileSystem> = {
   name: 'ext',
 

@@ -41,7 +41,7 @@ export async function* inodeExtents(
   if (last !== undefined) yield last;
 }
 
-/** Encrypted content is recognised and refused; a directory's names can be listed raw. */
+/** Encrypted content is recognized and refused; a directory's names can be listed raw. */
 export function requirePlain(inode: Inode): void {
   if (!hasFlag(inode, 'encrypted') || inode.kind === 'directory') return;
   throw unsupported({

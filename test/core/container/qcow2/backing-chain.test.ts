@@ -56,6 +56,7 @@ test('an image that is its own backing file is CORRUPT', async (t) => {
   const error = await refusal(t, await overlay(folder, 'a.qcow2', 'a.qcow2'));
   t.is(error.code, 'CORRUPT');
   t.is(error.expected, 'a chain that ends');
+  t.true(error.offset! >= 104, 'where the name stands in the image, behind the header');
 });
 
 test('two images that back each other, by whatever name, are CORRUPT', async (t) => {

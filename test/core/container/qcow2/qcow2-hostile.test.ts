@@ -176,7 +176,7 @@ test('the dirty and the corrupt bit are readable, and said', async (t) => {
   t.is(opened.properties.find(({ key }) => key === 'incompatibleFeatures')?.value, 'dirty bit, corrupt bit');
 });
 
-test('a recognised magic never ends as raw: every truncation of the header is CORRUPT', async (t) => {
+test('a recognized magic never ends as raw: every truncation of the header is CORRUPT', async (t) => {
   for (const length of [4, 5, 71, 72, 103, 104, 111]) {
     const error = await t.throwsAsync(openBytes(image.slice(0, length)), { instanceOf: DiskError });
     t.is(error?.code, 'CORRUPT', `${length} bytes`);

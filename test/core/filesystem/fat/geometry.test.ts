@@ -40,9 +40,10 @@ for (const [bits, clusters, type] of [
 for (const sectorSize of [512, 1024, 2048, 4096]) {
   for (const sectorsPerCluster of [1, 2, 128]) {
     for (const bits of [12, 16, 32] as const) {
+      const clusters = { 12: 5, 16: 4085, 32: 7 }[bits];
+      // The builder holds the whole volume in memory.
+      if (clusters * sectorSize * sectorsPerCluster > 64e6) continue;
       test(`FAT${bits}, sectors of ${sectorSize}, ${sectorsPerCluster} per cluster: the layout is the builder's`, (t) => {
-        const clusters = { 12: 5, 16: 4085, 32: 7 }[bits];
-        if (clusters * sectorSize * sectorsPerCluster > 64e6) return t.pass();
         const volume = new FatBuilder({ bits, clusters, sectorSize, sectorsPerCluster, fats: 2 });
         const geometry = parseGeometry(volume.bytes, quiet);
         t.like(geometry, {
@@ -56,7 +57,6 @@ for (const sectorSize of [512, 1024, 2048, 4096]) {
           rootBytes: bits === 32 ? 0 : 512 * 32,
           size: volume.bytes.length,
         });
-        return undefined;
       });
     }
   }
