@@ -4,6 +4,7 @@ import type { Image } from '../core/index.ts';
 import { ThemeContext } from './components/theme-context.ts';
 import { useKeys } from './hooks/use-keys.ts';
 import { useLoader } from './hooks/use-loader.ts';
+import { useTerminal } from './hooks/use-terminal.ts';
 import { useTuiState } from './hooks/use-tui-state.ts';
 import { createLoader } from './load/load.ts';
 import { BrowseScreen } from './screens/browse-screen.tsx';
@@ -24,6 +25,7 @@ export function App({ image, start, environment }: AppProps): ReactNode {
   const { state, latest, dispatch } = useTuiState(() => initialState(image, { columns, rows }, start));
   const [load] = useState(() => createLoader(image));
   const [theme] = useState(() => createTheme(environment));
+  useTerminal();
   useKeys(latest, dispatch);
   useLoader(state, dispatch, load);
   useEffect(() => dispatch({ type: 'resized', viewport: { columns, rows } }), [columns, rows, dispatch]);

@@ -19,6 +19,9 @@ export async function runTui(image: Image, options: TuiOptions = {}): Promise<vo
   requireTerminal(stdin.isTTY === true, stdout.isTTY === true);
   // Before the first frame: keys that were typed early would be echoed over it.
   stdin.setRawMode(true);
+  let leave = (): void => undefined;
+  let bug: Error | undefined;
+  let breakDown = (_error: Error): void => undefined;
   const keepAlive = setInterval(() => undefined, KEEP_ALIVE_MS);
   try {
     const instance = render(<App image={image} start={options} environment={process.env} />, {
@@ -30,8 +33,20 @@ export async function runTui(image: Image, options: TuiOptions = {}): Promise<vo
       // Ctrl-C is in the table of keys.
       exitOnCtrlC: false,
     });
+    leave = () => instance.unmount();
+    breakDown = (error) => {
+      bug ??= error;
+      instance.unmount();
+    };
+    // Without a hang-up signal (nohup), the end of the keys is all that tells that the terminal is gone.
+    stdin.once('end', leave).once('error', leave);
+    // What is printed about a bug while the alternate screen is up goes with it: leave it before anybody prints.
+    process.prependListener('uncaughtException', breakDown);
     await instance.waitUntilExit();
+    if (bug !== undefined) throw bug;
   } finally {
+    stdin.off('end', leave).off('error', leave);
+    process.off('uncaughtException', breakDown);
     clearInterval(keepAlive);
     stdin.setRawMode(false);
   }

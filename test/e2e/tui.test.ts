@@ -192,6 +192,48 @@ test('a breakdown of the interface is told after the screen is restored', async 
   t.true(terminal.isCursorShown);
 });
 
+test('a bug while it runs is told after the screen is restored', async (t) => {
+  const terminal = open(t, ['late-bug']);
+  await terminal.see(/GPT partition table/);
+  t.not((await terminal.exited).exitCode, 0);
+  await terminal.see(/a bug of ours while it runs/);
+  t.false(terminal.isAlternate);
+  t.true(terminal.isCursorShown);
+});
+
+test('it ends with its terminal, also where the hang-up signal does not end it', async (t) => {
+  const terminal = open(t, ['no-hang-up']);
+  await terminal.see(/GPT partition table/);
+  terminal.hangUp();
+  await terminal.exited;
+  t.pass();
+});
+
+test('stopped, it gives the screen back; continued, it takes it again', async (t) => {
+  const terminal = open(t, ['plain']);
+  await terminal.see(/GPT partition table/);
+  terminal.kill('SIGTSTP');
+  await terminal.see(() => !terminal.isAlternate);
+  t.true(terminal.isCursorShown);
+  terminal.kill('SIGCONT');
+  await terminal.see(() => terminal.isAlternate && /GPT partition table/.test(terminal.screen));
+  terminal.type('q');
+  t.is((await terminal.exited).exitCode, 0);
+});
+
+test('a name that the terminal draws wider than it counts for us moves no other line', async (t) => {
+  const terminal = open(t, ['hostile', 'p1:'], { columns: 120, rows: 40 });
+  await terminal.see(/नमस्ते/);
+  terminal.type('G');
+  await terminal.see(/^ Sectorscope +(\d+)\/\1 │/);
+  t.regex(terminal.lines[38]!, /^ raw 4 MiB │/);
+  t.regex(terminal.lines[39]!, /^ Enter open/);
+  t.is(terminal.scrollback, 0);
+  terminal.type('q');
+  await terminal.exited;
+  t.true(terminal.output.lastIndexOf('\x1b[?7h') > terminal.output.lastIndexOf('\x1b[?7l'), 'lines wrap again');
+});
+
 test('without a terminal it says so and does not hang', (t) => {
   const { status, stderr } = spawnSync(process.execPath, [program], { input: '', encoding: 'utf8', timeout: 20_000 });
   t.not(status, 0);
