@@ -5,6 +5,7 @@ import type { StartOptions } from './state/initial-state.ts';
 
 export type TuiOptions = StartOptions;
 
+const CLEAR_SCREEN = '\x1b[2J\x1b[H';
 const FRAMES_PER_SECOND = 60;
 /** Any time will do: the timer is there to keep the process alive, not to fire. */
 const KEEP_ALIVE_MS = 60_000;
@@ -20,6 +21,7 @@ export async function runTui(image: Image, options: TuiOptions = {}): Promise<vo
   // Before the first frame: keys that were typed early would be echoed over it.
   stdin.setRawMode(true);
   let leave = (): void => undefined;
+  let repaint = (): void => undefined;
   let bug: Error | undefined;
   let breakDown = (_error: Error): void => undefined;
   const keepAlive = setInterval(() => undefined, KEEP_ALIVE_MS);
@@ -38,6 +40,12 @@ export async function runTui(image: Image, options: TuiOptions = {}): Promise<vo
       bug ??= error;
       instance.unmount();
     };
+    repaint = () => {
+      instance.clear();
+      stdout.write(CLEAR_SCREEN);
+    };
+    // Before Ink's own listener, which draws what has changed; but terminals move lines when they are resized.
+    stdout.prependListener('resize', repaint);
     // Without a hang-up signal (nohup), the end of the keys is all that tells that the terminal is gone.
     stdin.once('end', leave).once('error', leave);
     // What is printed about a bug while the alternate screen is up goes with it: leave it before anybody prints.
@@ -45,6 +53,7 @@ export async function runTui(image: Image, options: TuiOptions = {}): Promise<vo
     await instance.waitUntilExit();
     if (bug !== undefined) throw bug;
   } finally {
+    stdout.off('resize', repaint);
     stdin.off('end', leave).off('error', leave);
     process.off('uncaughtException', breakDown);
     clearInterval(keepAlive);

@@ -102,6 +102,25 @@ test('resizing redraws for the new size, in both directions, and leaves no lines
   t.is(terminal.scrollback, 0);
 });
 
+test('after any resizes the screen is that of a program just started', async (t) => {
+  const terminal = open(t, ['plain']);
+  await terminal.see(/root .*ext4/);
+  for (const [columns, rows] of [
+    [100, 30],
+    [100, 20],
+    [120, 40],
+    [60, 13],
+    [80, 24],
+  ] as const) {
+    const fresh = open(t, ['plain'], { columns, rows });
+    await fresh.see(/root .*ext4/);
+    terminal.resize(columns, rows);
+    await terminal.see(() => terminal.screen === fresh.screen);
+    fresh.kill('SIGKILL');
+  }
+  t.is(terminal.scrollback, 0);
+});
+
 test('NO_COLOR leaves no colour, only attributes', async (t) => {
   const colors = /\x1b\[(?:[\d;]*;)?(?:3[0-7]|4[0-7]|38|48|9[0-7]|10[0-7])(?:;[\d;]*)?m/;
   const plain = open(t, ['plain', 'p1:/binary.bin', '0'], { env: { NO_COLOR: '1' } });
