@@ -15,10 +15,12 @@ export interface AppProps {
   readonly image: Image;
   readonly start: StartOptions;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Wipes the screen, so that the next frame is drawn whole: terminals move and cut lines when they are resized. */
+  readonly onResized: () => void;
 }
 
 /** The state, what feeds it (keys, window size, what was read), and the screen. */
-export function App({ image, start, environment }: AppProps): ReactNode {
+export function App({ image, start, environment, onResized }: AppProps): ReactNode {
   const { exit } = useApp();
   const viewport = useWindowSize();
   const { columns, rows } = viewport;
@@ -28,7 +30,11 @@ export function App({ image, start, environment }: AppProps): ReactNode {
   useTerminal();
   useKeys(latest, dispatch);
   useLoader(state, dispatch, load);
-  useEffect(() => dispatch({ type: 'resized', viewport: { columns, rows } }), [columns, rows, dispatch]);
+  useEffect(() => {
+    // The frame of the new size is there by now, and the one that follows from the action replaces it.
+    onResized();
+    dispatch({ type: 'resized', viewport: { columns, rows } });
+  }, [columns, rows, dispatch, onResized]);
   useEffect(() => {
     if (state.isDone) exit();
   }, [state.isDone, exit]);

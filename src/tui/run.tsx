@@ -26,7 +26,8 @@ export async function runTui(image: Image, options: TuiOptions = {}): Promise<vo
   let breakDown = (_error: Error): void => undefined;
   const keepAlive = setInterval(() => undefined, KEEP_ALIVE_MS);
   try {
-    const instance = render(<App image={image} start={options} environment={process.env} />, {
+    const wipe = (): void => repaint();
+    const instance = render(<App image={image} start={options} environment={process.env} onResized={wipe} />, {
       alternateScreen: true,
       incrementalRendering: true,
       maxFps: FRAMES_PER_SECOND,
@@ -44,8 +45,6 @@ export async function runTui(image: Image, options: TuiOptions = {}): Promise<vo
       instance.clear();
       stdout.write(CLEAR_SCREEN);
     };
-    // Before Ink's own listener, which draws what has changed; but terminals move lines when they are resized.
-    stdout.prependListener('resize', repaint);
     // Without a hang-up signal (nohup), the end of the keys is all that tells that the terminal is gone.
     stdin.once('end', leave).once('error', leave);
     // What is printed about a bug while the alternate screen is up goes with it: leave it before anybody prints.
@@ -53,7 +52,6 @@ export async function runTui(image: Image, options: TuiOptions = {}): Promise<vo
     await instance.waitUntilExit();
     if (bug !== undefined) throw bug;
   } finally {
-    stdout.off('resize', repaint);
     stdin.off('end', leave).off('error', leave);
     process.off('uncaughtException', breakDown);
     clearInterval(keepAlive);
