@@ -112,7 +112,7 @@ export class TestTerminal {
     (this.#pty as IPty & { destroy(): void }).destroy();
   }
 
-  kill(signal: 'SIGTERM' | 'SIGKILL' | 'SIGTSTP' | 'SIGCONT'): void {
+  kill(signal: 'SIGTERM' | 'SIGKILL' | 'SIGTSTP' | 'SIGCONT' | 'SIGUSR2'): void {
     try {
       this.#pty.kill(signal);
     } catch {

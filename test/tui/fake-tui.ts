@@ -30,8 +30,8 @@ if (name === 'broken') {
 }
 if (name === 'no-hang-up') process.on('SIGHUP', () => undefined);
 if (name === 'late-bug') {
-  setTimeout(() => {
+  process.on('SIGUSR2', () => {
     throw new Error('a bug of ours while it runs');
-  }, 1000);
+  });
 }
 await runTui(image, { locator, offset });
