@@ -4,6 +4,7 @@ import type { Image } from '../core/index.ts';
 import { ThemeContext } from './components/theme-context.ts';
 import { useKeys } from './hooks/use-keys.ts';
 import { useLoader } from './hooks/use-loader.ts';
+import { useTerminal } from './hooks/use-terminal.ts';
 import { useTuiState } from './hooks/use-tui-state.ts';
 import { createLoader } from './load/load.ts';
 import { BrowseScreen } from './screens/browse-screen.tsx';
@@ -14,19 +15,26 @@ export interface AppProps {
   readonly image: Image;
   readonly start: StartOptions;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Wipes the screen, so that the next frame is drawn whole: terminals move and cut lines when they are resized. */
+  readonly onResized: () => void;
 }
 
 /** The state, what feeds it (keys, window size, what was read), and the screen. */
-export function App({ image, start, environment }: AppProps): ReactNode {
+export function App({ image, start, environment, onResized }: AppProps): ReactNode {
   const { exit } = useApp();
   const viewport = useWindowSize();
   const { columns, rows } = viewport;
   const { state, latest, dispatch } = useTuiState(() => initialState(image, { columns, rows }, start));
   const [load] = useState(() => createLoader(image));
   const [theme] = useState(() => createTheme(environment));
+  useTerminal();
   useKeys(latest, dispatch);
   useLoader(state, dispatch, load);
-  useEffect(() => dispatch({ type: 'resized', viewport: { columns, rows } }), [columns, rows, dispatch]);
+  useEffect(() => {
+    // The frame of the new size is there by now, and the one that follows from the action replaces it.
+    onResized();
+    dispatch({ type: 'resized', viewport: { columns, rows } });
+  }, [columns, rows, dispatch, onResized]);
   useEffect(() => {
     if (state.isDone) exit();
   }, [state.isDone, exit]);

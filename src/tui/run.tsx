@@ -5,6 +5,7 @@ import type { StartOptions } from './state/initial-state.ts';
 
 export type TuiOptions = StartOptions;
 
+const CLEAR_SCREEN = '\x1b[2J\x1b[H';
 const FRAMES_PER_SECOND = 60;
 /** Any time will do: the timer is there to keep the process alive, not to fire. */
 const KEEP_ALIVE_MS = 60_000;
@@ -19,9 +20,14 @@ export async function runTui(image: Image, options: TuiOptions = {}): Promise<vo
   requireTerminal(stdin.isTTY === true, stdout.isTTY === true);
   // Before the first frame: keys that were typed early would be echoed over it.
   stdin.setRawMode(true);
+  let leave = (): void => undefined;
+  let repaint = (): void => undefined;
+  let bug: Error | undefined;
+  let breakDown = (_error: Error): void => undefined;
   const keepAlive = setInterval(() => undefined, KEEP_ALIVE_MS);
   try {
-    const instance = render(<App image={image} start={options} environment={process.env} />, {
+    const wipe = (): void => repaint();
+    const instance = render(<App image={image} start={options} environment={process.env} onResized={wipe} />, {
       alternateScreen: true,
       incrementalRendering: true,
       maxFps: FRAMES_PER_SECOND,
@@ -30,8 +36,24 @@ export async function runTui(image: Image, options: TuiOptions = {}): Promise<vo
       // Ctrl-C is in the table of keys.
       exitOnCtrlC: false,
     });
+    leave = () => instance.unmount();
+    breakDown = (error) => {
+      bug ??= error;
+      instance.unmount();
+    };
+    repaint = () => {
+      instance.clear();
+      stdout.write(CLEAR_SCREEN);
+    };
+    // Without a hang-up signal (nohup), the end of the keys is all that tells that the terminal is gone.
+    stdin.once('end', leave).once('error', leave);
+    // What is printed about a bug while the alternate screen is up goes with it: leave it before anybody prints.
+    process.prependListener('uncaughtException', breakDown);
     await instance.waitUntilExit();
+    if (bug !== undefined) throw bug;
   } finally {
+    stdin.off('end', leave).off('error', leave);
+    process.off('uncaughtException', breakDown);
     clearInterval(keepAlive);
     stdin.setRawMode(false);
   }

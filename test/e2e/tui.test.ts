@@ -36,7 +36,7 @@ test('from the disk to the bytes of a file, and out again', async (t) => {
   await terminal.see(/alice:x:1000:1000/);
   terminal.type('q');
   t.is((await terminal.exited).exitCode, 0);
-  t.false(terminal.isAlternate, 'the alternate screen is left');
+  await terminal.see(() => !terminal.isAlternate);
   t.true(terminal.isCursorShown);
   t.is(terminal.screen.trim(), '', 'nothing is left behind');
   const { output } = terminal;
@@ -102,6 +102,25 @@ test('resizing redraws for the new size, in both directions, and leaves no lines
   t.is(terminal.scrollback, 0);
 });
 
+test('after any resizes the screen is that of a program just started', async (t) => {
+  const terminal = open(t, ['plain']);
+  await terminal.see(/damaged/);
+  for (const [columns, rows] of [
+    [100, 30],
+    [100, 20],
+    [120, 40],
+    [60, 13],
+    [80, 24],
+  ] as const) {
+    const fresh = open(t, ['plain'], { columns, rows });
+    await fresh.see(/ ! 1\n(?:.*\n)*.*damaged/);
+    terminal.resize(columns, rows);
+    await terminal.see(() => terminal.screen === fresh.screen);
+    fresh.kill('SIGKILL');
+  }
+  t.is(terminal.scrollback, 0);
+});
+
 test('NO_COLOR leaves no color, only attributes', async (t) => {
   const colors = /\x1b\[(?:[\d;]*;)?(?:3[0-7]|4[0-7]|38|48|9[0-7]|10[0-7])(?:;[\d;]*)?m/;
   const plain = open(t, ['plain', 'p1:/binary.bin', '0'], { env: { NO_COLOR: '1' } });
@@ -155,7 +174,8 @@ test('the command on a real image: browsed, and unchanged to the byte and the na
   await terminal.see(/root:x:0:0:root/);
   terminal.type('q');
   t.is((await terminal.exited).exitCode, 0);
-  t.false(terminal.isAlternate);
+  // What was written last may still be on its way through the emulator.
+  await terminal.see(() => !terminal.isAlternate);
   t.true(terminal.isCursorShown);
   const stat = statSync(file, { bigint: true });
   t.is(hashOf(file), before.hash);
@@ -190,6 +210,49 @@ test('a breakdown of the interface is told after the screen is restored', async 
   await terminal.see(/the image cannot be drawn/);
   t.false(terminal.isAlternate);
   t.true(terminal.isCursorShown);
+});
+
+test('a bug while it runs is told after the screen is restored', async (t) => {
+  const terminal = open(t, ['late-bug']);
+  await terminal.see(/GPT partition table/);
+  terminal.kill('SIGUSR2');
+  t.not((await terminal.exited).exitCode, 0);
+  await terminal.see(/a bug of ours while it runs/);
+  t.false(terminal.isAlternate);
+  t.true(terminal.isCursorShown);
+});
+
+test('it ends with its terminal, also where the hang-up signal does not end it', async (t) => {
+  const terminal = open(t, ['no-hang-up']);
+  await terminal.see(/GPT partition table/);
+  terminal.hangUp();
+  await terminal.exited;
+  t.pass();
+});
+
+test('stopped, it gives the screen back; continued, it takes it again', async (t) => {
+  const terminal = open(t, ['plain']);
+  await terminal.see(/damaged/);
+  terminal.kill('SIGTSTP');
+  await terminal.see(() => !terminal.isAlternate);
+  t.true(terminal.isCursorShown);
+  terminal.kill('SIGCONT');
+  await terminal.see(() => terminal.isAlternate && /GPT partition table/.test(terminal.screen));
+  terminal.type('q');
+  t.is((await terminal.exited).exitCode, 0);
+});
+
+test('a name that the terminal draws wider than it counts for us moves no other line', async (t) => {
+  const terminal = open(t, ['hostile', 'p1:'], { columns: 120, rows: 40 });
+  await terminal.see(/नमस्ते/);
+  terminal.type('G');
+  await terminal.see(/^ Sectorscope +(\d+)\/\1 │/);
+  t.regex(terminal.lines[38]!, /^ raw 4 MiB │/);
+  t.regex(terminal.lines[39]!, /^ Enter open/);
+  t.is(terminal.scrollback, 0);
+  terminal.type('q');
+  await terminal.exited;
+  t.true(terminal.output.lastIndexOf('\x1b[?7h') > terminal.output.lastIndexOf('\x1b[?7l'), 'lines wrap again');
 });
 
 test('without a terminal it says so and does not hang', (t) => {

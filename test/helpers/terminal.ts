@@ -107,7 +107,12 @@ export class TestTerminal {
     });
   }
 
-  kill(signal: 'SIGTERM' | 'SIGKILL'): void {
+  /** Closes the terminal under the program. */
+  hangUp(): void {
+    (this.#pty as IPty & { destroy(): void }).destroy();
+  }
+
+  kill(signal: 'SIGTERM' | 'SIGKILL' | 'SIGTSTP' | 'SIGCONT' | 'SIGUSR2'): void {
     try {
       this.#pty.kill(signal);
     } catch {

@@ -28,4 +28,10 @@ if (name === 'broken') {
     },
   });
 }
+if (name === 'no-hang-up') process.on('SIGHUP', () => undefined);
+if (name === 'late-bug') {
+  process.on('SIGUSR2', () => {
+    throw new Error('a bug of ours while it runs');
+  });
+}
 await runTui(image, { locator, offset });

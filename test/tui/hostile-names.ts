@@ -8,5 +8,6 @@ export const hostileNames: readonly string[] = [
   'f\x9b31mc1',
   'g\udcff\udc80bytes',
   'h\x1b]8;;http://example.invalid\x1b\\link',
+  'नमस्ते.txt',
   '日本語のとても長い名前をもつファイル.txt',
 ];

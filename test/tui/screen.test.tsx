@@ -41,6 +41,24 @@ test('every screen is as large as the terminal, at every size, with whatever nam
   }
 });
 
+test('a message that is longer than a line is shown to its end, and the screen stays as large', async (t) => {
+  for (const [columns, rows] of [
+    [60, 12],
+    [80, 24],
+  ] as const) {
+    const driver = await hostileDriver(columns, rows);
+    await driver.goto('12.34.56');
+    const lines = linesOf(<BrowseScreen state={driver.state} />, columns);
+    t.is(lines.length, rows);
+    t.regex(
+      lines.slice(-3).join(' ').replaceAll(/\s+/g, ' '),
+      /number: expected a whole number of bytes .* found .*12\.34\.56/,
+    );
+    driver.press('down');
+    t.regex(linesOf(<BrowseScreen state={driver.state} />, columns).at(-2)!, /^ raw /);
+  }
+});
+
 test('a terminal that is too small is told so, down to one column', async (t) => {
   for (const [columns, rows] of [
     [59, 24],

@@ -4,7 +4,7 @@ import { escapeText } from '../../core/index.ts';
 import { hintsFor } from '../keymap.ts';
 import { imageOf, keyContext, layoutIn, scrollLimit } from '../state/selectors.ts';
 import type { Prompt, Tab, TuiState } from '../state/state.ts';
-import { displayWidth, padTo, tailOf, truncate } from '../text/fit.ts';
+import { displayWidth, padTo, tailOf, truncate, wrapWords } from '../text/fit.ts';
 import { statusParts } from '../text/status.ts';
 import type { Theme } from '../theme.ts';
 import { ThemeContext } from './theme-context.ts';
@@ -64,14 +64,27 @@ export function StatusBar({ state }: { state: TuiState }): ReactNode {
   );
 }
 
+/** A message may take this many lines: what an error found stands at its end. */
+const MAX_MESSAGE_LINES = 4;
+
+/** Lines of the footer: one, unless a message is longer. */
+export function footerLines(state: TuiState): readonly string[] {
+  if (state.prompt !== undefined || state.message === undefined) return [''];
+  const room = state.viewport.columns - 1;
+  const lines = wrapWords(state.message.text, room);
+  const last = lines.slice(MAX_MESSAGE_LINES - 1).join(' ');
+  return lines.length <= MAX_MESSAGE_LINES ? lines : [...lines.slice(0, MAX_MESSAGE_LINES - 1), last];
+}
+
 /** The last line: the prompt, else a message, else what the keys do here. */
 export function FooterBar({ state }: { state: TuiState }): ReactNode {
   const theme = useContext(ThemeContext);
   const { columns } = state.viewport;
   if (state.prompt !== undefined) return <Text wrap="truncate">{promptLine(state.prompt, columns, theme)}</Text>;
   if (state.message !== undefined) {
-    const { text, tone } = state.message;
-    return <Text wrap="truncate">{theme.paint(tone === 'error' ? 'error' : 'plain', padTo(` ${text}`, columns))}</Text>;
+    const role = state.message.tone === 'error' ? 'error' : 'plain';
+    const lines = footerLines(state).map((line) => theme.paint(role, padTo(` ${line}`, columns)));
+    return <Text wrap="truncate">{lines.join('\n')}</Text>;
   }
   return <Text wrap="truncate">{hintLine(state, columns, theme)}</Text>;
 }

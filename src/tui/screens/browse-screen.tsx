@@ -1,6 +1,6 @@
 import { Box, Text } from 'ink';
 import { type ReactNode, useContext } from 'react';
-import { FooterBar, HeadingBar, StatusBar } from '../components/bars.tsx';
+import { FooterBar, footerLines, HeadingBar, StatusBar } from '../components/bars.tsx';
 import { DetailsPane } from '../components/details-pane.tsx';
 import { HexPane } from '../components/hex-pane.tsx';
 import { Lines } from '../components/lines.tsx';
@@ -20,7 +20,7 @@ export function BrowseScreen({ state }: { state: TuiState }): ReactNode {
   return (
     <Box flexDirection="column" width={columns} height={rows}>
       <HeadingBar state={state} />
-      <Box height={layout.height} width={columns}>
+      <Box height={layout.height + 1 - footerLines(state).length} width={columns} overflow="hidden">
         {state.overlay === undefined ? <Panes state={state} /> : <Overlay state={state} />}
       </Box>
       <StatusBar state={state} />

@@ -34,11 +34,11 @@ export function reduce(state: TuiState, action: TuiAction): TuiState {
 }
 
 function arrived(state: TuiState, steps: readonly RevealStep[]): TuiState {
-  const next: TuiState = {
+  const next = realigned({
     ...withTree({ ...state, message: undefined }, reveal(state.tree, steps)),
     going: undefined,
     isZoomed: false,
-  };
+  });
   const { pending, window } = next.hex;
   if (pending === undefined) return { ...next, pane: 'tree' };
   const viewing: TuiState = { ...next, pane: 'view' };
@@ -97,7 +97,9 @@ function everywhere(state: TuiState, name: Command): TuiState | undefined {
     case 'diagnostics':
       return { ...state, overlay: { kind: name, scroll: 0 } };
     case 'switch-pane':
-      return state.pane === 'tree' ? { ...state, pane: 'view' } : { ...state, pane: 'tree', isZoomed: false };
+      return state.pane === 'tree'
+        ? { ...state, pane: 'view' }
+        : realigned({ ...state, pane: 'tree', isZoomed: false });
     case 'show-details':
       return showing(state, 'details');
     case 'show-hex':

@@ -20,16 +20,17 @@ function windowOf(bytes: Uint8Array, start = 0, bad: { start: number; length: nu
   return { start, bytes, bad };
 }
 
-test('32, 16 or 8 bytes a row, as many as fit', (t) => {
+test('32, 16, 8 or 4 bytes a row, as many as fit', (t) => {
+  t.is(hexLayout(31, 4096).bytesPerRow, 4, 'the right pane of 60 columns');
   t.is(hexLayout(51, 4096).bytesPerRow, 8);
   t.is(hexLayout(80, 4096).bytesPerRow, 16);
   t.is(hexLayout(147, 4096).bytesPerRow, 32);
-  t.is(hexLayout(1, 4096).bytesPerRow, 8, 'never less');
+  t.is(hexLayout(1, 4096).bytesPerRow, 4, 'never less');
   t.is(hexLayout(80, MAX_OFFSET).addressDigits, 14);
 });
 
 test('a row is as wide as its layout says, at every width and address length', (t) => {
-  for (const width of [51, 80, 100, 147, 200])
+  for (const width of [31, 51, 80, 100, 147, 200])
     for (const size of [32, 2 ** 32, 2 ** 32 + 32, MAX_OFFSET]) {
       const { layout } = options(width, size);
       const start = size - (size % 32) - 32 >= 0 ? size - (size % 32) - 32 : 0;

@@ -1,5 +1,6 @@
 import test from 'ava';
 import { DiskError } from '../../../src/core/index.ts';
+import { layoutIn } from '../../../src/tui/state/selectors.ts';
 import { itemLabel } from '../../../src/tui/text/item-label.ts';
 import { Driver } from '../drive.ts';
 import { bigDirectory, type FakeTree, fakeImage, text } from '../fake-image.ts';
@@ -292,6 +293,27 @@ test('tab, zoom, tabs and close move between the panes', (t) => {
   t.is(driver.state.tab, 'text');
   driver.press('quit');
   t.true(driver.state.isDone);
+});
+
+test('the cursor stays in view when the zoom ends', async (t) => {
+  const leave = {
+    tab: (driver: Driver) => driver.press('switch-pane'),
+    goto: (driver: Driver) => driver.goto('p1:/binary.bin'),
+  };
+  for (const [name, unzoom] of Object.entries(leave)) {
+    const { image } = fakeImage({ 'binary.bin': new Uint8Array(4096) });
+    const driver = await new Driver(image).goto('p1:/binary.bin');
+    driver.press('show-hex', 'zoom');
+    await driver.settle();
+    for (let row = 0; row < 15; row++) driver.press('down');
+    const { cursor } = driver.state.hex;
+    t.is(cursor, 15 * 16, name);
+    await unzoom(driver);
+    t.false(driver.state.isZoomed, name);
+    t.is(driver.state.hex.cursor, cursor, name);
+    const { hexRows } = layoutIn(driver.state);
+    t.true(cursor < driver.state.hex.top + hexRows * 8, name);
+  }
 });
 
 test('escape gives up what is being looked for', async (t) => {
