@@ -11,6 +11,9 @@ import { BrowseScreen } from './screens/browse-screen.tsx';
 import { initialState, type StartOptions } from './state/initial-state.ts';
 import { createTheme } from './theme.ts';
 
+/** The window is taken to keep its size when it has kept it for this long. */
+const SETTLE_MS = 150;
+
 export interface AppProps {
   readonly image: Image;
   readonly start: StartOptions;
@@ -32,8 +35,14 @@ export function App({ image, start, environment, onResized }: AppProps): ReactNo
   useLoader(state, dispatch, load);
   useEffect(() => {
     // The frame of the new size is there by now, and the one that follows from the action replaces it.
-    onResized();
-    dispatch({ type: 'resized', viewport: { columns, rows } });
+    const drawAnew = (): void => {
+      onResized();
+      dispatch({ type: 'resized', viewport: { columns, rows } });
+    };
+    drawAnew();
+    // In a storm of resizes a frame of an old size may still reach the terminal after this; once it is over, none does.
+    const settled = setTimeout(drawAnew, SETTLE_MS);
+    return () => clearTimeout(settled);
   }, [columns, rows, dispatch, onResized]);
   useEffect(() => {
     if (state.isDone) exit();
