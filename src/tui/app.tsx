@@ -1,18 +1,16 @@
 import { useApp, useWindowSize } from 'ink';
-import { type ReactNode, useEffect, useState } from 'react';
+import { type ReactNode, useCallback, useEffect, useState } from 'react';
 import type { Image } from '../core/index.ts';
 import { ThemeContext } from './components/theme-context.ts';
 import { useKeys } from './hooks/use-keys.ts';
 import { useLoader } from './hooks/use-loader.ts';
+import { useRedraw } from './hooks/use-redraw.ts';
 import { useTerminal } from './hooks/use-terminal.ts';
 import { useTuiState } from './hooks/use-tui-state.ts';
 import { createLoader } from './load/load.ts';
 import { BrowseScreen } from './screens/browse-screen.tsx';
 import { initialState, type StartOptions } from './state/initial-state.ts';
 import { createTheme } from './theme.ts';
-
-/** The window is taken to keep its size when it has kept it for this long. */
-const SETTLE_MS = 150;
 
 export interface AppProps {
   readonly image: Image;
@@ -33,17 +31,15 @@ export function App({ image, start, environment, onResized }: AppProps): ReactNo
   useTerminal();
   useKeys(latest, dispatch);
   useLoader(state, dispatch, load);
-  useEffect(() => {
-    // The frame of the new size is there by now, and the one that follows from the action replaces it.
-    const drawAnew = (): void => {
+  const redraw = useCallback(
+    (columns: number, rows: number) => {
+      // The frame of the new size is there by now, and the one that follows from the action replaces it.
       onResized();
       dispatch({ type: 'resized', viewport: { columns, rows } });
-    };
-    drawAnew();
-    // In a storm of resizes a frame of an old size may still reach the terminal after this; once it is over, none does.
-    const settled = setTimeout(drawAnew, SETTLE_MS);
-    return () => clearTimeout(settled);
-  }, [columns, rows, dispatch, onResized]);
+    },
+    [dispatch, onResized],
+  );
+  useRedraw(columns, rows, redraw);
   useEffect(() => {
     if (state.isDone) exit();
   }, [state.isDone, exit]);

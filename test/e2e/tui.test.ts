@@ -121,6 +121,29 @@ test('after any resizes the screen is that of a program just started', async (t)
   t.is(terminal.scrollback, 0);
 });
 
+test('a size that goes and comes back while the program is busy leaves nothing moved', async (t) => {
+  const terminal = open(t, ['big', 'p1:/many']);
+  await terminal.see(/▸ many/);
+  terminal.type(ENTER);
+  await terminal.see(/file-000000\.txt/);
+  const before = terminal.screen;
+  terminal.type('/');
+  await terminal.see(/Find/);
+  terminal.type(`no such name${ENTER}`);
+  // Each looks through all the rows: the program is at it while the window changes and is put back.
+  terminal.type('n'.repeat(300));
+  for (const [columns, rows] of [
+    [60, 12],
+    [140, 5],
+    [80, 24],
+  ] as const) {
+    terminal.resize(columns, rows);
+  }
+  terminal.type('\x1b');
+  await terminal.see(() => terminal.screen === before);
+  t.pass();
+});
+
 test('NO_COLOR leaves no color, only attributes', async (t) => {
   const colors = /\x1b\[(?:[\d;]*;)?(?:3[0-7]|4[0-7]|38|48|9[0-7]|10[0-7])(?:;[\d;]*)?m/;
   const plain = open(t, ['plain', 'p1:/binary.bin', '0'], { env: { NO_COLOR: '1' } });
