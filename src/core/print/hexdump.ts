@@ -7,9 +7,13 @@ export const HEXDUMP_WIDTH = 16;
  * `address` is that of the first byte; addresses have eight digits and more where they need it.
  */
 export function* hexdumpLines(bytes: Uint8Array, address: number): Generator<string, void> {
-  for (let at = 0; at < bytes.length; at += HEXDUMP_WIDTH) {
-    const row = bytes.subarray(at, at + HEXDUMP_WIDTH);
-    yield `${formatAddress(address + at)}  ${hexdumpRow(row)}`;
+  for (let start = 0; start < bytes.length; start += STEP_BYTES) {
+    const step = bytes.subarray(start, start + STEP_BYTES);
+    const dumped = dump(step).split('\n');
+    for (let at = 0; at < step.length; at += HEXDUMP_WIDTH) {
+      const length = Math.min(HEXDUMP_WIDTH, step.length - at);
+      yield `${formatAddress(address + start + at)}  ${row(dumped[at / HEXDUMP_WIDTH]!, length)}`;
+    }
   }
 }
 
@@ -23,13 +27,17 @@ const TEXT_COLUMN = HEXDUMP_WIDTH * 3 + 3;
 /** The width of eight bytes in hexadecimal with a blank between them. */
 const HALF = (HEXDUMP_WIDTH / 2) * 3 - 1;
 
-/**
- * hexy formats the row; it gets a Buffer (it would decode a plain Uint8Array as text) and no address (it fails above
- * 4 GiB). It prints DEL as it is, so that becomes a dot.
- */
-function hexdumpRow(row: Uint8Array): string {
-  const buffer = Buffer.from(row.buffer, row.byteOffset, row.byteLength);
-  const line = hexy(buffer, { width: HEXDUMP_WIDTH, bytesPerGroup: 1, showAddress: false });
-  const text = line.slice(TEXT_COLUMN, TEXT_COLUMN + row.length).replaceAll('\x7f', '.');
+/** hexy slows down with the length of its input: at this many bytes it is at its fastest. */
+const STEP_BYTES = 64 * HEXDUMP_WIDTH;
+
+/** hexy gets a Buffer (it would decode a plain Uint8Array as text) and no address (it fails above 4 GiB). */
+function dump(step: Uint8Array): string {
+  const buffer = Buffer.from(step.buffer, step.byteOffset, step.byteLength);
+  return hexy(buffer, { width: HEXDUMP_WIDTH, bytesPerGroup: 1, showAddress: false });
+}
+
+/** hexy's line of `length` bytes as ours; it prints DEL as it is, so that becomes a dot. */
+function row(line: string, length: number): string {
+  const text = line.slice(TEXT_COLUMN, TEXT_COLUMN + length).replaceAll('\x7f', '.');
   return `${line.slice(0, HALF)}  ${line.slice(HALF + 1, TEXT_COLUMN - 4)}  |${text}|`;
 }
