@@ -1,6 +1,6 @@
 import { divideDown, divideUp } from '../../bytes/rounding.ts';
 import type { ByteRange, ReadOptions } from '../../device/block-device.ts';
-import { type Extent, joinExtents } from '../../device/extent.ts';
+import { clipExtent, type Extent, mergeExtents } from '../../device/extent.ts';
 import { unsupported } from '../../errors.ts';
 import { blockMapRuns } from './block-map.ts';
 import type { BlockRange, BlockRun } from './block-run.ts';
@@ -30,15 +30,7 @@ export async function* inodeExtents(
   const end = Math.min(range.start + range.length, inode.size);
   if (range.start >= end) return;
   requirePlain(inode);
-  let last: Extent | undefined;
-  for await (const batch of rawExtents(volume, inode, range.start, end, options)) {
-    for (const extent of batch) {
-      const joined = last === undefined ? undefined : joinExtents(last, extent);
-      if (last !== undefined && joined === undefined) yield last;
-      last = joined ?? extent;
-    }
-  }
-  if (last !== undefined) yield last;
+  yield* mergeExtents(rawExtents(volume, inode, range.start, end, options));
 }
 
 /** Encrypted content is recognized and refused; a directory's names can be listed raw. */
@@ -59,7 +51,7 @@ async function* rawExtents(
   start: number,
   end: number,
   options?: ReadOptions,
-): AsyncGenerator<readonly Extent[], void> {
+): AsyncGenerator<Extent, void> {
   const hole = (from: number, to: number): Extent => ({
     kind: 'zero',
     explicit: false,
@@ -76,23 +68,15 @@ async function* rawExtents(
         options,
       );
   for await (const batch of pieces) {
-    const extents: Extent[] = [];
     for (const piece of batch) {
-      const from = Math.max(piece.start, start);
-      const to = Math.min(piece.start + piece.length, end);
-      if (from >= to) continue;
-      if (from > at) extents.push(hole(at, from));
-      const moved = { start: from, length: to - from };
-      extents.push(
-        piece.kind === 'data'
-          ? { ...piece, ...moved, sourceOffset: piece.sourceOffset + from - piece.start }
-          : { ...piece, ...moved },
-      );
-      at = to;
+      if (piece.start >= end || piece.start + piece.length <= start) continue;
+      const extent = clipExtent(piece, { start, length: end - start });
+      if (extent.start > at) yield hole(at, extent.start);
+      yield extent;
+      at = extent.start + extent.length;
     }
-    yield extents;
   }
-  if (at < end) yield [hole(at, end)];
+  if (at < end) yield hole(at, end);
 }
 
 function blocksIn(volume: ExtVolume, bytes: number): number {

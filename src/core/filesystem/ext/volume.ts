@@ -4,7 +4,8 @@ import { divideDown } from '../../bytes/rounding.ts';
 import { type BlockDevice, type ReadOptions, readBytes } from '../../device/block-device.ts';
 import { CachedDevice } from '../../device/cached-device.ts';
 import { corrupt, ioError, notFound, outOfRange } from '../../errors.ts';
-import type { Diagnostic, OpenContext } from '../../format.ts';
+import type { OpenContext } from '../../format.ts';
+import { BoundedReporter } from '../bounded-reporter.ts';
 import type { BlockRange } from './block-run.ts';
 import { descriptorOffset, type Geometry } from './geometry.ts';
 import { GROUP_DESCRIPTOR, GROUP_DESCRIPTOR_HIGH } from './group-descriptor.ts';
@@ -15,8 +16,6 @@ const METADATA_PIECE_BYTES = 32 * 1024;
 const METADATA_CACHE_BYTES = 4 * 1024 * 1024;
 /** Groups whose inode table's place is remembered. */
 const MAX_REMEMBERED_GROUPS = 4096;
-/** Diagnostics told of one filesystem; what is damaged everywhere need not be said forever. */
-const MAX_DIAGNOSTICS = 200;
 
 /** An ext filesystem below the level of files: blocks, groups, inodes. */
 export class ExtVolume {
@@ -24,26 +23,21 @@ export class ExtVolume {
   readonly geometry: Geometry;
   /** The blocks that a file may own: behind the superblock, before the end. */
   readonly dataBlocks: BlockRange;
-  readonly #context: OpenContext;
+  readonly #reporter: BoundedReporter;
   readonly #metadata: BlockDevice;
   readonly #inodeTables: LRUCache<number, number> = new LRUCache({ max: MAX_REMEMBERED_GROUPS });
-  readonly #told = new Set<string>();
 
   constructor(device: BlockDevice, geometry: Geometry, context: OpenContext) {
     this.device = device;
     this.geometry = geometry;
     this.dataBlocks = { first: geometry.firstDataBlock + 1, end: geometry.blockCount };
-    this.#context = context;
+    this.#reporter = new BoundedReporter((diagnostic) => context.report(diagnostic));
     this.#metadata = new CachedDevice(device, { blockBytes: METADATA_PIECE_BYTES, limitBytes: METADATA_CACHE_BYTES });
   }
 
   /** Says what is odd but readable, each thing once. */
   report(structure: string, offset: number | undefined, message: string): void {
-    const diagnostic: Diagnostic = { layer: 'ext', structure, offset, message };
-    const key = `${structure}\n${offset}\n${message}`;
-    if (this.#told.has(key) || this.#told.size >= MAX_DIAGNOSTICS) return;
-    this.#told.add(key);
-    this.#context.report(diagnostic);
+    this.#reporter.report({ layer: 'ext', structure, offset, message });
   }
 
   blockOffset(block: number): number {

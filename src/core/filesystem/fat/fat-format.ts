@@ -1,10 +1,11 @@
+import { hasMask } from '../../bytes/bits.ts';
 import { type BlockDevice, readBytes } from '../../device/block-device.ts';
 import { DiskError } from '../../errors.ts';
 import type { Diagnostic, Format, OpenContext, Property } from '../../format.ts';
+import { BoundedReporter } from '../bounded-reporter.ts';
 import type { FileSystem } from '../filesystem.ts';
 import { type BootFacts, readBootFacts } from './boot-facts.ts';
 import { BOOT_SIGNATURE, bootSector } from './boot-sector.ts';
-import { BoundedReporter } from './bounded-reporter.ts';
 import { FatFileSystem } from './fat-file-system.ts';
 import type { FatTable } from './fat-table.ts';
 import { type FreeSpaceHints, readFreeSpaceHints } from './free-space-hints.ts';
@@ -93,10 +94,9 @@ async function readState(
   const { geometry } = table;
   const bits = CLEAN_BITS[geometry.entryBits];
   const flags = bits === undefined ? 0 : await table.entry(1);
-  const isSet = (bit: number): boolean => Math.floor(flags / bit) % 2 === 1;
   const state = {
-    clean: !boot.dirty && (bits === undefined || isSet(bits.clean)),
-    sound: !boot.surfaceTestWanted && (bits === undefined || isSet(bits.sound)),
+    clean: !boot.dirty && (bits === undefined || hasMask(flags, bits.clean)),
+    sound: !boot.surfaceTestWanted && (bits === undefined || hasMask(flags, bits.sound)),
   };
   const offset = boot.dirty || boot.surfaceTestWanted ? boot.stateOffset : table.entryOffset(1);
   if (!state.clean)

@@ -1,4 +1,4 @@
-import type { Diagnostic } from '../../format.ts';
+import type { Diagnostic } from '../format.ts';
 
 /** Diagnostics of one filesystem beyond this are not kept: a hostile directory has one for every slot. */
 const MAX_REPORTS = 200;
@@ -13,7 +13,7 @@ export class BoundedReporter {
   }
 
   report(diagnostic: Diagnostic): void {
-    const place = `${diagnostic.offset} ${diagnostic.message}`;
+    const place = `${diagnostic.structure}\n${diagnostic.offset}\n${diagnostic.message}`;
     if (this.#places.size > MAX_REPORTS || this.#places.has(place)) return;
     this.#places.add(place);
     if (this.#places.size <= MAX_REPORTS) this.#report(diagnostic);
