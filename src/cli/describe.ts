@@ -1,4 +1,5 @@
 import {
+  backingLayers,
   type Container,
   type FileNode,
   type FileSystem,
@@ -21,12 +22,8 @@ export function propertiesJson(properties: readonly Property[]): Record<string, 
 /** The image that was opened and the layers below it, outermost first. */
 export function chainOf(image: Image): { readonly name: string; readonly container: Container }[] {
   const chain = [{ name: image.path, container: image.container }];
-  for (
-    let layer = image.container.backing;
-    layer !== undefined && isContainer(layer.device);
-    layer = layer.device.backing
-  ) {
-    chain.push({ name: layer.name, container: layer.device });
+  for (const { name, device } of backingLayers(image.container)) {
+    if (isContainer(device)) chain.push({ name, container: device });
   }
   return chain;
 }

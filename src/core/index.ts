@@ -12,6 +12,7 @@ export {
 } from './bytes/text.ts';
 export {
   type BackingLayer,
+  backingLayers,
   type Container,
   type ContainerFormatName,
   isContainer,
@@ -37,6 +38,7 @@ export {
   DiskError,
   type DiskErrorCode,
   type DiskErrorDetails,
+  denied,
   ioError,
   notFound,
   outOfRange,

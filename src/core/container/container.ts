@@ -22,6 +22,12 @@ export interface BackingLayer {
   readonly device: BlockDevice;
 }
 
+/** The layers below a container, the nearest first; how deep a chain may be is the opener's limit. */
+export function* backingLayers(container: Container): Generator<BackingLayer, void> {
+  for (let at = container.backing; at !== undefined; at = isContainer(at.device) ? at.device.backing : undefined)
+    yield at;
+}
+
 export function isContainer(device: BlockDevice): device is Container {
   return 'format' in device && 'extents' in device;
 }

@@ -1,9 +1,8 @@
 import {
-  type BlockDevice,
+  backingLayers,
   errorText,
   type FileNode,
   type Image,
-  isContainer,
   type LayoutRow,
   layoutRows,
   type Volume,
@@ -11,8 +10,6 @@ import {
 import { listDirectory } from './listing.ts';
 import type { TreeItem } from './tree-item.ts';
 
-/** Layers of a backing chain that are shown. */
-const MAX_BACKING_ROWS = 200;
 const NO_ABORT = new AbortController().signal;
 
 export interface ListingOptions {
@@ -23,21 +20,10 @@ export interface ListingOptions {
 export function diskChildren(image: Image): TreeItem[] {
   const items: TreeItem[] = [];
   if (image.container.format !== 'raw') items.push({ kind: 'host-file', image });
-  items.push(...backingRows(image));
+  for (const { name, device } of backingLayers(image.container)) items.push({ kind: 'backing', name, device });
   if (image.partitionError !== undefined) items.push({ kind: 'error', text: errorText(image.partitionError) });
   if (image.partitionTable !== undefined) items.push({ kind: 'table', image, table: image.partitionTable });
   else for (const volume of image.volumes) items.push({ kind: 'volume', image, volume, partition: undefined });
-  return items;
-}
-
-function backingRows(image: Image): TreeItem[] {
-  const items: TreeItem[] = [];
-  let layer: BlockDevice = image.container;
-  while (isContainer(layer) && layer.backing !== undefined && items.length < MAX_BACKING_ROWS) {
-    const { name, device } = layer.backing as { name: string; device: BlockDevice };
-    items.push({ kind: 'backing', name, device });
-    layer = device;
-  }
   return items;
 }
 

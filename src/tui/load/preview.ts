@@ -1,4 +1,4 @@
-import { decodeName, escapeText, formatBytes, readFile } from '../../core/index.ts';
+import { decodeName, escapeText, escapeUnprintable, formatBytes, readFile } from '../../core/index.ts';
 import type { TreeItem } from './tree-item.ts';
 
 /** The text tab shows the beginning of a file as far as this many bytes. */
@@ -93,7 +93,7 @@ function printableLine(line: string): string {
   let result = '';
   for (const [index, piece] of pieces.entries()) {
     if (index > 0) result += ' '.repeat(TAB_WIDTH - (result.length % TAB_WIDTH));
-    result += piece.split('\\').map(escapeText).join('\\');
+    result += escapeUnprintable(piece);
   }
   return result;
 }
