@@ -1,13 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import {
-  DiskError,
-  type Image,
-  isPowerOfTwo,
-  parseLocator,
-  parseSize,
-  type RegularFile,
-  type Target,
-} from '../core/index.ts';
+import { type DiskError, type Image, isPowerOfTwo, parseLocator, parseSize, type Target } from '../core/index.ts';
 import { type ImageOptions, noteDiagnostics, openNamed, type Session } from './session.ts';
 
 /** What a command is given to declare itself: the program, and how its action is run. */
@@ -85,16 +77,4 @@ export async function targetOf(
   followLast = true,
 ): Promise<Target> {
   return image.resolve(parseLocator(locator), { signal: session.signal, followLast });
-}
-
-/** The regular file that a target is; anything else is UNSUPPORTED. */
-export function requireFile(target: Target & { kind: 'node' }): RegularFile {
-  const { node, filesystem, path } = target;
-  if (node.kind === 'file') return node;
-  throw new DiskError('UNSUPPORTED', {
-    layer: filesystem.type,
-    structure: path,
-    expected: 'a regular file',
-    found: `a ${node.kind}`,
-  });
 }

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import {
-  DiskError,
   escapeUnprintable,
   FileDevice,
   type FileDeviceOptions,
   type Image,
+  notFound,
   openImage,
   openImageOn,
   systemError,
@@ -69,7 +69,7 @@ async function standardInput(session: Session, options: FileDeviceOptions): Prom
   // A directory is refused there; Node would read it as empty.
   if (stat.isFile() || stat.isDirectory()) return FileDevice.fromDescriptor(descriptor, name, options);
   if (process.stdin.isTTY) {
-    throw new DiskError('NOT_FOUND', {
+    throw notFound({
       layer: 'file',
       structure: name,
       expected: 'an image in a pipe',

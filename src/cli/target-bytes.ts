@@ -1,5 +1,14 @@
-import { type BlockDevice, fileDevice, formatLocator, type Image, type Target } from '../core/index.ts';
-import { requireFile, targetOf } from './image-command.ts';
+import {
+  type BlockDevice,
+  fileDevice,
+  formatLocator,
+  type Image,
+  type RegularFile,
+  streamBytes,
+  type Target,
+  unsupported,
+} from '../core/index.ts';
+import { targetOf } from './image-command.ts';
 import type { Session } from './session.ts';
 
 /** The bytes that a locator stands for, as a device, and its name in print. */
@@ -24,4 +33,26 @@ export function deviceOf(target: Target): TargetBytes {
       return { device: fileDevice(target.filesystem, node), name: formatLocator(target.volume.name, target.path) };
     }
   }
+}
+
+/** The regular file that a target is; anything else is UNSUPPORTED. */
+function requireFile(target: Target & { kind: 'node' }): RegularFile {
+  const { node, filesystem, path } = target;
+  if (node.kind === 'file') return node;
+  throw unsupported({
+    layer: filesystem.type,
+    structure: path,
+    expected: 'a regular file',
+    found: `a ${node.kind}`,
+  });
+}
+
+/** All bytes of a device in order, as the session may be cancelled. */
+export function allBytes(device: BlockDevice, { signal }: Session): AsyncGenerator<Uint8Array, void> {
+  return streamBytes(device, { start: 0, length: device.size }, { signal });
+}
+
+/** The same to standard output, as they are. */
+export async function writeBytes(device: BlockDevice, session: Session): Promise<void> {
+  for await (const chunk of allBytes(device, session)) await session.output.write(chunk);
 }

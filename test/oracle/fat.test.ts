@@ -81,6 +81,12 @@ function makeTree(folder: string): void {
   file('large.bin', randomBytes(150_001, random));
 }
 
+/** Everything in `folder` into the root of the image, with its times. */
+async function copyTree(folder: string, image: string): Promise<void> {
+  const sources = readdirSync(folder).map((name) => path.join(folder, name));
+  await tool('mcopy', ['-s', '-m', '-Q', '-i', image, ...sources, '::/']);
+}
+
 /** A file in many pieces, and deleted ones that nothing has taken since: short, long and of several clusters. */
 async function fragmentAndDelete(image: string, folder: string): Promise<void> {
   const at = (name: string): string => `::/frag/${name}`;
@@ -228,15 +234,7 @@ for (const [bits, sectorSize, sectorsPerCluster, fats, kibibytes] of MATRIX) {
       makeTree(tree);
       const layout = ['-F', `${bits}`, '-S', `${sectorSize}`, '-s', `${sectorsPerCluster}`, '-f', `${fats}`];
       await tool('mkfs.fat', ['-C', ...layout, '-n', 'ORACLE', image, `${kibibytes}`]);
-      await tool('mcopy', [
-        '-s',
-        '-m',
-        '-Q',
-        '-i',
-        image,
-        ...readdirSync(tree).map((name) => path.join(tree, name)),
-        '::/',
-      ]);
+      await copyTree(tree, image);
       await fragmentAndDelete(image, tree);
       await tool('fsck.fat', ['-n', image]);
 
@@ -328,15 +326,7 @@ test('a truncated image lists what 7z listed before, as far as the directories a
   const image = path.join(folder, 'fat.img');
   makeTree(tree);
   await tool('mkfs.fat', ['-C', '-F', '16', image, '40000']);
-  await tool('mcopy', [
-    '-s',
-    '-m',
-    '-Q',
-    '-i',
-    image,
-    ...readdirSync(tree).map((name) => path.join(tree, name)),
-    '::/',
-  ]);
+  await copyTree(tree, image);
   const before = await sevenZip(image);
   truncateSync(image, 20_000_000);
   const { filesystem, messages } = await openImageFile(t, image);

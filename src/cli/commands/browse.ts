@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { DiskError, type Image } from '../../core/index.ts';
+import { type Image, unsupported } from '../../core/index.ts';
 import { addImageOptions, type Host } from '../image-command.ts';
 import { packagePath } from '../package-file.ts';
 import type { BrowseStart, Faces } from '../run.ts';
@@ -47,7 +47,7 @@ function parseDepth(text: string): number {
 
 async function browse(image: Image, start: BrowseStart, faces: Faces, session: Session): Promise<void> {
   if (!process.stdin.isTTY) {
-    throw new DiskError('UNSUPPORTED', {
+    throw unsupported({
       layer: 'terminal',
       structure: 'standard input',
       expected: 'a terminal for the keys (or a command, such as "sectorscope info IMAGE")',

@@ -1,6 +1,5 @@
-import { streamBytes } from '../../core/index.ts';
 import { addImageCommand, type Host } from '../image-command.ts';
-import { bytesOf } from '../target-bytes.ts';
+import { allBytes, bytesOf, writeBytes } from '../target-bytes.ts';
 
 export function registerCat(host: Host): void {
   addImageCommand(host, {
@@ -9,13 +8,8 @@ export function registerCat(host: Host): void {
     examples: ['sectorscope cat disk.qcow2 p2:/etc/passwd', 'sectorscope cat disk.qcow2 p1 | file -'],
     action: async (image, [locator], options, session) => {
       const { device } = await bytesOf(image, locator, session);
-      const { output, signal } = session;
-      if (options.json === true) {
-        await output.jsonArray(base64Chunks(streamBytes(device, { start: 0, length: device.size }, { signal })));
-        return;
-      }
-      for await (const chunk of streamBytes(device, { start: 0, length: device.size }, { signal }))
-        await output.write(chunk);
+      if (options.json === true) await session.output.jsonArray(base64Chunks(allBytes(device, session)));
+      else await writeBytes(device, session);
     },
   });
 }

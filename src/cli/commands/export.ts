@@ -1,10 +1,10 @@
 import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { DiskError, exportDevice, FileDevice, formatBytes, type Image, streamBytes } from '../../core/index.ts';
+import { denied, exportDevice, FileDevice, formatBytes, type Image } from '../../core/index.ts';
 import { chainOf } from '../describe.ts';
 import { addImageCommand, type Host } from '../image-command.ts';
 import type { ImageOptions } from '../session.ts';
-import { bytesOf } from '../target-bytes.ts';
+import { bytesOf, writeBytes } from '../target-bytes.ts';
 
 interface ExportOptions extends ImageOptions {
   readonly force?: boolean;
@@ -27,8 +27,7 @@ export function registerExport(host: Host): void {
       const { device, name } = await bytesOf(image, locator, session);
       const { output, signal } = session;
       if (out === '-') {
-        for await (const chunk of streamBytes(device, { start: 0, length: device.size }, { signal }))
-          await output.write(chunk);
+        await writeBytes(device, session);
         return;
       }
       await requireOther(image, out);
@@ -52,6 +51,6 @@ async function requireOther(image: Image, out: string): Promise<void> {
   for (const { container } of chainOf(image)) {
     if (!(container.file instanceof FileDevice) || container.file.identity !== identity) continue;
     const details = { layer: 'output', structure: out, expected: 'another file', found: 'a file of the image itself' };
-    throw new DiskError('DENIED', details);
+    throw denied(details);
   }
 }

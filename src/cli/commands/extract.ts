@@ -1,8 +1,8 @@
 import path from 'node:path';
-import { DiskError, escapeText, extract, formatBytes, streamBytes } from '../../core/index.ts';
-import { addImageCommand, type Host, requireFile, targetOf } from '../image-command.ts';
+import { escapeText, extract, formatBytes, unsupported } from '../../core/index.ts';
+import { addImageCommand, type Host, targetOf } from '../image-command.ts';
 import { errorJson, errorLine } from '../output.ts';
-import { bytesOf } from '../target-bytes.ts';
+import { deviceOf, writeBytes } from '../target-bytes.ts';
 
 export function registerExtract(host: Host): void {
   addImageCommand(host, {
@@ -17,17 +17,14 @@ export function registerExtract(host: Host): void {
       const { output, signal } = session;
       const target = await targetOf(image, locator, session, destination === '-');
       if (target.kind !== 'node') {
-        throw new DiskError('UNSUPPORTED', {
+        throw unsupported({
           layer: 'extract',
           expected: 'a file or a directory (export writes a disk or a partition)',
           found: locator,
         });
       }
       if (destination === '-') {
-        requireFile(target);
-        const { device } = await bytesOf(image, locator, session);
-        for await (const chunk of streamBytes(device, { start: 0, length: device.size }, { signal }))
-          await output.write(chunk);
+        await writeBytes(deviceOf(target).device, session);
         return;
       }
       const report = await extract(target.filesystem, target.node, path.posix.basename(target.path), destination!, {

@@ -2,18 +2,17 @@ import { createHash, getHashes } from 'node:crypto';
 import type { Command } from 'commander';
 import {
   type BlockDevice,
-  DiskError,
   escapeText,
   fileDevice,
   formatLocator,
-  streamBytes,
   type Target,
+  unsupported,
   walk,
 } from '../../core/index.ts';
 import { addImageCommand, type Host, targetOf } from '../image-command.ts';
 import { errorLine } from '../output.ts';
 import type { ImageOptions, Session } from '../session.ts';
-import { deviceOf } from '../target-bytes.ts';
+import { allBytes, deviceOf } from '../target-bytes.ts';
 
 interface HashOptions extends ImageOptions {
   readonly algorithm: string;
@@ -39,7 +38,7 @@ export function registerHash(host: Host): void {
       command.option('--algorithm <name>', 'md5, sha1, sha256, sha512, blake2b512, ...', 'sha256'),
     action: async (image, [locator], options, session) => {
       if (!getHashes().includes(options.algorithm)) {
-        throw new DiskError('UNSUPPORTED', {
+        throw unsupported({
           layer: 'hash',
           expected: `one of ${getHashes().join(', ')}`,
           found: options.algorithm,
@@ -86,7 +85,7 @@ async function hashDevice(device: BlockDevice, locator: string, algorithm: strin
   const progress = session.progress(`Hashing ${locator}`);
   const hash = createHash(algorithm);
   let done = 0;
-  for await (const chunk of streamBytes(device, { start: 0, length: device.size }, { signal: session.signal })) {
+  for await (const chunk of allBytes(device, session)) {
     hash.update(chunk);
     done += chunk.length;
     progress.update({ done, total: device.size });
