@@ -88,16 +88,19 @@ export class TestTerminal {
     this.#pty.resize(columns, rows);
   }
 
-  /** Waits until the screen matches; fails with the screen as it is when it never does. */
-  async see(what: RegExp | (() => boolean)): Promise<void> {
+  /**
+   * Waits until the screen matches and gives that screen; fails with the screen as it is when it never does. What comes
+   * after may be drawn by the time that the caller goes on: look at what this gives, or wait for all of it at once.
+   */
+  async see(what: RegExp | (() => boolean)): Promise<string> {
     const matches = (): boolean => (typeof what === 'function' ? what() : what.test(this.screen));
-    if (matches()) return;
-    await new Promise<void>((resolve, reject) => {
+    if (matches()) return this.screen;
+    return await new Promise<string>((resolve, reject) => {
       const check = (): void => {
         if (!matches()) return;
         clearTimeout(timer);
         this.#waiting.delete(check);
-        resolve();
+        resolve(this.screen);
       };
       const timer = setTimeout(() => {
         this.#waiting.delete(check);
