@@ -1,8 +1,8 @@
 import type { BlockDevice } from './device/block-device.ts';
 
-/** A file named inside an image: a backing file, later a data file or a parent. */
+/** A file named inside an image. */
 export interface Reference {
-  readonly kind: 'backing file';
+  readonly kind: 'backing file' | 'data file' | 'parent';
   /** As the image has it, undecoded beyond text. */
   readonly name: string;
   /** The format that the image declares for it (`raw`, `qcow2`, ...); undefined when it declares none. */

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import type { Container } from './container/container.ts';
+import type { Container, ContainerOptions } from './container/container.ts';
 import { openContainer } from './container/formats.ts';
 import { type BlockDevice, DEFAULT_SECTOR_SIZE } from './device/block-device.ts';
 import { CachedDevice } from './device/cached-device.ts';
@@ -22,7 +22,7 @@ const MAX_DIAGNOSTICS = 1000;
 /** Backing chains deeper than this are refused; QEMU's own limit is 200. */
 const MAX_CHAIN_DEPTH = 200;
 
-export interface OpenOptions extends ReferencePolicy {
+export interface OpenOptions extends ReferencePolicy, ContainerOptions {
   /** Bytes; for images that do not say (raw). */
   readonly sectorSize?: number | undefined;
   /** The container format instead of the one that the magic bytes tell. */
@@ -206,7 +206,7 @@ async function openStack(
     throw corrupt({ layer: 'image', structure: 'file', offset: 0, expected: 'at least one byte', found: '0 bytes' });
   }
   const context = chainContext({ file, place, options, stack, report, chain: [file.identity] });
-  const container = stack.use(await openContainer(file, context, options.format));
+  const container = stack.use(await openContainer(file, context, options.format, options));
   const disk = stack.use(new CachedDevice(container));
   let partitionTable: PartitionTable | undefined;
   let partitionError: unknown;

@@ -15,14 +15,18 @@ export {
   backingLayers,
   type Container,
   type ContainerFormatName,
+  type ContainerOptions,
   isContainer,
   type LeafExtent,
   leafExtents,
+  type Snapshot,
+  type WritableContainer,
 } from './container/container.ts';
 export {
   type BlockDevice,
   type ByteRange,
   type ReadOptions,
+  type ResizableBlockDevice,
   readBytes,
   streamBytes,
   type WritableBlockDevice,

@@ -1,9 +1,38 @@
-import type { BlockDevice, ByteRange, ReadOptions } from '../device/block-device.ts';
+import type {
+  BlockDevice,
+  ByteRange,
+  ReadOptions,
+  ResizableBlockDevice,
+  WritableBlockDevice,
+} from '../device/block-device.ts';
 import { type Extent, type ExtentSource, extentsOf } from '../device/extent.ts';
 import { FileDevice } from '../device/file-device.ts';
-import type { Property } from '../format.ts';
+import type { Format, OpenContext, Property } from '../format.ts';
 
-export type ContainerFormatName = 'raw' | 'qcow2';
+export type ContainerFormatName = 'raw' | 'qcow2' | 'vhdx';
+
+/** How a container is to be read, where its format leaves a choice; what a format does not have is refused. */
+export interface ContainerOptions {
+  /** The internal snapshot to read instead of the present state, by its name or its ID. */
+  readonly snapshot?: string | undefined;
+  /** For an encrypted image. */
+  readonly passphrase?: string | undefined;
+  /**
+   * A log of updates that the file does not have yet: `replay` (the default) reads as after them, in memory, the file
+   * untouched; `ignore` reads the file as it stands.
+   */
+  readonly log?: 'replay' | 'ignore' | undefined;
+  /** What ranges that were given back read as: `zeros` (the default), or `raw`, what the file still holds for them. */
+  readonly unmapped?: 'zeros' | 'raw' | undefined;
+}
+
+/** A container format; the options are those of the image that was asked for, never of one that it refers to. */
+export interface ContainerFormat extends Format<Container> {
+  readonly name: ContainerFormatName;
+  open(device: BlockDevice, context: OpenContext, options?: ContainerOptions): Promise<Container>;
+  /** Opens an image to write to it; refuses one that cannot be written safely. Missing in a format that is only read. */
+  openWritable?(device: ResizableBlockDevice, context: OpenContext): Promise<WritableContainer>;
+}
 
 /** An image-file format that presents a virtual disk; as a device it is that disk. */
 export interface Container extends BlockDevice, ExtentSource {
@@ -12,8 +41,32 @@ export interface Container extends BlockDevice, ExtentSource {
   readonly file: BlockDevice;
   /** The next layer down of a chain, if any. */
   readonly backing: BackingLayer | undefined;
+  /** The states that the image keeps inside itself, in the order of its own table. */
+  readonly snapshots?: readonly Snapshot[];
   /** Facts for people and `--json` beyond what the interface says, in the order to print them. */
   readonly properties: readonly Property[];
+}
+
+/** A virtual disk that can be written: only for who was given the user's explicit word. Disposing flushes. */
+export interface WritableContainer extends Container, WritableBlockDevice {
+  /** Makes a range read as zeros, without storing them where the format can say so. */
+  writeZeros(range: ByteRange, options?: ReadOptions): Promise<void>;
+  /** Gives the space of a range back as far as whole units of the format lie in it; they read as zeros afterwards. */
+  discard(range: ByteRange, options?: ReadOptions): Promise<void>;
+  /** Makes the virtual disk larger; the new bytes read as zeros. A smaller size is refused. */
+  resize(size: number): Promise<void>;
+}
+
+/** An internal snapshot: a state of the disk that the same file keeps. */
+export interface Snapshot {
+  readonly id: string;
+  readonly name: string;
+  /** When it was taken, in milliseconds since 1970. */
+  readonly date: number;
+  /** Bytes of the disk in that state. */
+  readonly virtualSize: number;
+  /** Bytes of the machine's memory kept with it. */
+  readonly vmStateSize: number;
 }
 
 export interface BackingLayer {

@@ -1,13 +1,13 @@
 import type { BlockDevice } from '../device/block-device.ts';
 import { unsupported } from '../errors.ts';
-import type { Format, OpenContext } from '../format.ts';
-import type { Container } from './container.ts';
+import type { OpenContext } from '../format.ts';
+import type { Container, ContainerFormat, ContainerOptions } from './container.ts';
 import { identifyForeign } from './foreign-formats.ts';
 import { qcow2Format } from './qcow2/qcow2-format.ts';
 import { rawFormat } from './raw.ts';
 
 /** Every container format, in the order they are tried; raw, which matches everything, stands last. */
-export const containerFormats: readonly Format<Container>[] = [qcow2Format, rawFormat];
+export const containerFormats: readonly ContainerFormat[] = [qcow2Format, rawFormat];
 
 /**
  * Opens the container that `device` holds: the format named, or the first whose magic matches. A magic of a format that we do
@@ -17,11 +17,12 @@ export async function openContainer(
   device: BlockDevice,
   context: OpenContext,
   formatName?: string | undefined,
+  options: ContainerOptions = {},
 ): Promise<Container> {
   if (formatName === undefined) await refuseForeign(device);
   for (const format of containerFormats) {
     if (formatName === undefined ? await format.probe(device) : format.name === formatName)
-      return format.open(device, context);
+      return format.open(device, context, options);
   }
   throw unsupported({
     layer: 'container',

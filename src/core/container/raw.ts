@@ -1,7 +1,7 @@
 import { type BlockDevice, type ByteRange, checkRange, type ReadOptions } from '../device/block-device.ts';
 import { type Extent, extentsOf } from '../device/extent.ts';
-import type { Format, Property } from '../format.ts';
-import type { Container } from './container.ts';
+import type { Property } from '../format.ts';
+import type { Container, ContainerFormat } from './container.ts';
 
 /** A raw image: the file is the disk. */
 export class RawContainer implements Container {
@@ -36,7 +36,7 @@ export class RawContainer implements Container {
 }
 
 /** Raw has no magic: it matches everything, and stands last. */
-export const rawFormat: Format<Container> = {
+export const rawFormat: ContainerFormat = {
   name: 'raw',
   probe: async () => true,
   open: async (device) => new RawContainer(device),

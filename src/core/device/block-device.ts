@@ -27,6 +27,12 @@ export interface WritableBlockDevice extends BlockDevice {
   flush(): Promise<void>;
 }
 
+/** A device whose size can change: the file that a container is written to. */
+export interface ResizableBlockDevice extends WritableBlockDevice {
+  /** Cuts the device or extends it to `size` bytes; what is new reads as zeros. */
+  resize(size: number): Promise<void>;
+}
+
 /** The sector size of a device that does not tell its own, in bytes. */
 export const DEFAULT_SECTOR_SIZE = 512;
 

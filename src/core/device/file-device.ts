@@ -8,7 +8,7 @@ import {
   checkRange,
   DEFAULT_SECTOR_SIZE,
   type ReadOptions,
-  type WritableBlockDevice,
+  type ResizableBlockDevice,
 } from './block-device.ts';
 import type { Extent } from './extent.ts';
 
@@ -17,6 +17,7 @@ const openFile = promisify(fs.open);
 const closeFile = promisify(fs.close);
 const statFile = promisify(fs.fstat);
 const syncFile = promisify(fs.fdatasync);
+const truncateFile = promisify(fs.ftruncate);
 
 /** One call of the system; Node refuses 2 GiB and more. */
 const MAX_REQUEST_BYTES = 1024 ** 3;
@@ -30,17 +31,17 @@ export interface FileDeviceOptions {
 /** A regular file opened read-only, its access time left alone where the system allows it. */
 export class FileDevice implements BlockDevice {
   readonly path: string;
-  readonly size: number;
   readonly sectorSize: number;
   /** Device and inode number: tells whether two paths are one file. */
   readonly identity: string;
   readonly #descriptor: number;
   readonly #owned: boolean;
+  protected currentSize: number;
   #closed = false;
 
   protected constructor(path: string, descriptor: number, stat: fs.Stats, sectorSize: number, owned = true) {
     this.path = path;
-    this.size = stat.size;
+    this.currentSize = stat.size;
     this.sectorSize = sectorSize;
     this.identity = `${stat.dev}:${stat.ino}`;
     this.#descriptor = descriptor;
@@ -57,6 +58,10 @@ export class FileDevice implements BlockDevice {
     const stat = await statFile(descriptor);
     requireRegular(path, stat);
     return new FileDevice(path, descriptor, stat, options.sectorSize ?? DEFAULT_SECTOR_SIZE, false);
+  }
+
+  get size(): number {
+    return this.currentSize;
   }
 
   async readInto(target: Uint8Array, offset: number, options?: ReadOptions): Promise<void> {
@@ -111,7 +116,7 @@ export class FileDevice implements BlockDevice {
 }
 
 /** A regular file that its user asked to write. Only resize, the aligned writer, container write and export hold one. */
-export class WritableFileDevice extends FileDevice implements WritableBlockDevice {
+export class WritableFileDevice extends FileDevice implements ResizableBlockDevice {
   static override async open(path: string, options: FileDeviceOptions = {}): Promise<WritableFileDevice> {
     const { descriptor, stat } = await openRegularFile(path, (name) => openFile(name, fs.constants.O_RDWR));
     return new WritableFileDevice(path, descriptor, stat, options.sectorSize ?? DEFAULT_SECTOR_SIZE);
@@ -124,6 +129,15 @@ export class WritableFileDevice extends FileDevice implements WritableBlockDevic
       options?.signal?.throwIfAborted();
       done += await writeOnce(this.descriptor, source, done, offset + done, this.path);
     }
+  }
+
+  async resize(size: number): Promise<void> {
+    try {
+      await truncateFile(this.descriptor, size);
+    } catch (cause) {
+      throw systemError(cause, this.path, size);
+    }
+    this.currentSize = size;
   }
 
   async flush(): Promise<void> {

@@ -1,17 +1,28 @@
-import { checkRange, DEFAULT_SECTOR_SIZE, type WritableBlockDevice } from './block-device.ts';
+import { checkRange, DEFAULT_SECTOR_SIZE, type ResizableBlockDevice } from './block-device.ts';
 
 /** A device over bytes in memory. */
-export class MemoryDevice implements WritableBlockDevice {
+export class MemoryDevice implements ResizableBlockDevice {
   readonly sectorSize: number;
-  readonly bytes: Uint8Array;
+  #bytes: Uint8Array;
 
   constructor(bytes: Uint8Array, sectorSize: number = DEFAULT_SECTOR_SIZE) {
-    this.bytes = bytes;
+    this.#bytes = bytes;
     this.sectorSize = sectorSize;
+  }
+
+  /** The memory itself, not a copy; other memory after `resize`. */
+  get bytes(): Uint8Array {
+    return this.#bytes;
   }
 
   get size(): number {
     return this.bytes.length;
+  }
+
+  async resize(size: number): Promise<void> {
+    const bytes = new Uint8Array(size);
+    bytes.set(this.bytes.subarray(0, size));
+    this.#bytes = bytes;
   }
 
   async readInto(target: Uint8Array, offset: number): Promise<void> {

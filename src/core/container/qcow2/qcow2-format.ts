@@ -3,8 +3,8 @@ import { viewOf } from '../../bytes/struct.ts';
 import { decodeName } from '../../bytes/text.ts';
 import { type BlockDevice, readBytes } from '../../device/block-device.ts';
 import { DiskError } from '../../errors.ts';
-import type { Format, OpenContext, Property } from '../../format.ts';
-import type { BackingLayer, Container } from '../container.ts';
+import type { OpenContext, Property } from '../../format.ts';
+import type { BackingLayer, Container, ContainerFormat } from '../container.ts';
 import { featureList, INCOMPATIBLE, unreadableFeatures } from './features.ts';
 import {
   checkHeader,
@@ -67,7 +67,7 @@ async function readL1Table(file: BlockDevice, header: Qcow2Header): Promise<Mapp
 }
 
 /** QEMU's format for disk images (docs/interop/qcow2.txt in its source), versions 2 and 3. */
-export const qcow2Format: Format<Container> = { name: 'qcow2', probe, open };
+export const qcow2Format: ContainerFormat = { name: 'qcow2', probe, open };
 
 function refuseUnreadable(header: HeaderFields, extensions: HeaderExtensions): void {
   const features = unreadableFeatures(header.incompatibleFeatures, extensions.featureNames);
