@@ -10,7 +10,8 @@ const KINDS: readonly FeatureKind[] = ['incompatible', 'compatible', 'autoclear'
 export const INCOMPATIBLE = { dirty: 0, corrupt: 1, dataFile: 2, compressionType: 3, extendedL2: 4 } as const;
 const READABLE_BITS: readonly number[] = [INCOMPATIBLE.dirty, INCOMPATIBLE.corrupt, INCOMPATIBLE.compressionType];
 
-const SPECIFICATION_NAMES: Readonly<Record<FeatureKind, readonly string[]>> = {
+/** The names of the known feature bits, as QEMU writes them, by the number of the bit. */
+export const SPECIFICATION_NAMES: Readonly<Record<FeatureKind, readonly string[]>> = {
   incompatible: ['dirty bit', 'corrupt bit', 'external data file', 'compression type', 'extended L2 entries'],
   compatible: ['lazy refcounts'],
   autoclear: ['bitmaps', 'raw external data'],
