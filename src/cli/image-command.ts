@@ -16,6 +16,8 @@ export interface ImageCommand<Options extends ImageOptions> {
   /** Lines of `sectorscope ...` for the help. */
   readonly examples: readonly string[];
   readonly options?: (command: Command) => void;
+  /** Set where `--format` says what to write: the image's own is given by `--input-format` then. */
+  readonly writesFormat?: boolean;
   action(image: Image, args: readonly (string | undefined)[], options: Options, session: Session): Promise<void>;
 }
 
@@ -25,13 +27,14 @@ const SECTOR_SIZE_LIMITS = { smallest: 512, largest: 65536 } as const;
 export function addImageCommand<Options extends ImageOptions>(host: Host, spec: ImageCommand<Options>): void {
   const command = host.program.command(spec.usage).description(spec.description);
   spec.options?.(command);
-  addImageOptions(command).option('--json', 'print JSON');
+  addImageOptions(command, spec.writesFormat === true ? '--input-format' : '--format').option('--json', 'print JSON');
   command.addHelpText('after', `\nExamples:\n${spec.examples.map((line) => `  $ ${line}`).join('\n')}`);
   command.action(async (...given: unknown[]) => {
     const [name, ...args] = command.processedArgs as [string, ...(string | undefined)[]];
     const options = given[command.registeredArguments.length] as Options;
     await host.run(options, async (session) => {
-      await using image = await openNamed(name, options, session);
+      const format = spec.writesFormat === true ? options.inputFormat : options.format;
+      await using image = await openNamed(name, { ...options, format }, session);
       try {
         await spec.action(image, args, options, session);
       } finally {
@@ -42,9 +45,9 @@ export function addImageCommand<Options extends ImageOptions>(host: Host, spec: 
 }
 
 /** The options of everything that opens an image. */
-export function addImageOptions(command: Command): Command {
+export function addImageOptions(command: Command, formatFlag = '--format'): Command {
   return command
-    .option('--format <name>', 'take the image for this container format (raw, qcow2) instead of looking')
+    .option(`${formatFlag} <name>`, 'take the image for this container format (raw, qcow2) instead of looking')
     .option('--sector-size <bytes>', 'sector size of an image that does not say', parseSectorSize)
     .option('--allow-reference <path>', 'let the image refer to this file or folder too (again for more)', collect, [])
     .option('--no-references', 'open no file that the image refers to');
@@ -61,7 +64,8 @@ function parseSectorSize(text: string): number {
   throw new InvalidArgumentError(`Expected a power of two from ${smallest} to ${largest}.`);
 }
 
-function asSize(text: string): number {
+/** A number of bytes as the user writes it, for an option. */
+export function asSize(text: string): number {
   try {
     return parseSize(text, SECTOR_SIZE_LIMITS.smallest);
   } catch (error) {

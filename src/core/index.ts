@@ -10,6 +10,7 @@ export {
   hasUndecodableBytes,
   unescapeText,
 } from './bytes/text.ts';
+export { type CompareOptions, differences } from './compare/differences.ts';
 export {
   type BackingLayer,
   backingLayers,
@@ -72,6 +73,7 @@ export { type WalkedEntry, type WalkOptions, walk, walkBatches, withKind } from 
 export type { Diagnostic, Format, OpenContext, Property, Reference } from './format.ts';
 export { Image, type OpenOptions, openImage, openImageOn, type Target, Volume } from './image.ts';
 export { formatLocator, type Locator, parseLocator } from './locator.ts';
+export { type ConvertOptions, convertImage } from './output/convert/convert-image.ts';
 export type { CopyOptions, Progress } from './output/copy-sparse.ts';
 export { type ExportOptions, exportDevice } from './output/export-device.ts';
 export { type ExtractOptions, type ExtractReport, extract } from './output/extract.ts';

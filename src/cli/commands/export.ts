@@ -44,7 +44,7 @@ export function registerExport(host: Host): void {
 }
 
 /** Not even `--force` replaces a file that the image itself is made of. */
-async function requireOther(image: Image, out: string): Promise<void> {
+export async function requireOther(image: Image, out: string): Promise<void> {
   const found = await stat(out).catch(() => undefined);
   if (found === undefined) return;
   const identity = `${found.dev}:${found.ino}`;

@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
+import { isZero } from '../bytes/is-zero.ts';
 import { roundDown } from '../bytes/rounding.ts';
 import type { BlockDevice, ByteRange } from '../device/block-device.ts';
 import { BufferPool } from '../device/buffer-pool.ts';
@@ -23,7 +24,6 @@ const HOLE_BYTES = 4096;
 const PIECE_BYTES = 1024 * 1024;
 /** Pieces that are read, looked through and written at once. */
 const PARALLEL_PIECES = 6;
-const zeros = Buffer.alloc(PIECE_BYTES);
 
 /**
  * Writes a whole device to an empty file as its bytes from 0 on, leaving holes where it is known to be zero and where a
@@ -54,12 +54,11 @@ async function writeNonZero(descriptor: number, piece: Uint8Array, offset: numbe
   while (at < piece.length) {
     // Blocks are those of the file, so that holes fall on its boundaries.
     const end = Math.min(piece.length, roundDown(offset + at, HOLE_BYTES) + HOLE_BYTES - offset);
-    // Most blocks that are not zero say so with their first byte.
-    const isZero = piece[at] === 0 && zeros.compare(piece, at, end, 0, end - at) === 0;
-    if (isZero && start !== undefined) {
+    const isHole = isZero(piece, at, end);
+    if (isHole && start !== undefined) {
       await writeAll(descriptor, piece.subarray(start, at), offset + start);
       start = undefined;
-    } else if (!isZero) start ??= at;
+    } else if (!isHole) start ??= at;
     at = end;
   }
   if (start !== undefined) await writeAll(descriptor, piece.subarray(start), offset + start);
