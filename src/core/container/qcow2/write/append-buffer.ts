@@ -3,7 +3,7 @@ import type { ReadOptions, ResizableBlockDevice } from '../../../device/block-de
 
 const BLOCK_BYTES = 2 * 1024 * 1024;
 /** The file grows by this much at once. */
-const GROWTH_BYTES = 64 * 1024 * 1024;
+const GROWTH_BYTES = 16 * 1024 * 1024;
 
 /**
  * Collects small pieces of a file that grows at its end into large writes, of which one goes on while the next is collected.

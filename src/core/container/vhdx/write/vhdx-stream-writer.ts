@@ -20,7 +20,7 @@ export interface VhdxStreamOptions {
 const TABLE_PIECE_BYTES = 64 * KIB;
 const ENTRIES_PER_PIECE = TABLE_PIECE_BYTES / BAT_ENTRY_BYTES;
 /** The file grows by this much at once. */
-const GROWTH_BYTES = 64 * MIB;
+const GROWTH_BYTES = 16 * MIB;
 
 /** A dynamic VHDX in one pass: blocks in the order in which their first data comes, each table entry as its turn comes. */
 export class VhdxStreamWriter implements SequentialWriter {
