@@ -10,6 +10,7 @@ import {
   FileDevice,
   MemoryDevice,
   openImage,
+  readBytes,
 } from '../../src/core/index.ts';
 import { seededRandom } from '../conformance/device-conformance.ts';
 import { collect } from '../helpers/collect.ts';
@@ -35,8 +36,13 @@ function noise(length: number, seed: number): Uint8Array {
   return Uint8Array.from({ length }, () => random() * 256);
 }
 
-/** Converts, and asks qemu-img whether the image is sound and the same. */
-async function convertAndCheck(t: ExecutionContext, source: string, options: ConvertOptions) {
+/** Converts, and asks qemu-img whether the image is sound and the same; of a large disk only in the whole MiB named. */
+async function convertAndCheck(
+  t: ExecutionContext,
+  source: string,
+  options: ConvertOptions,
+  mebibytes?: readonly number[],
+) {
   const out = `${source}.${options.format}`;
   rmSync(out, { force: true });
   {
@@ -44,7 +50,16 @@ async function convertAndCheck(t: ExecutionContext, source: string, options: Con
     await convertImage(device, out, options);
   }
   if (options.format !== 'raw') await tool('qemu-img', ['check', '-f', options.format, out]);
-  await tool('qemu-img', ['compare', '-f', 'raw', '-F', options.format, source, out]);
+  if (mebibytes === undefined) await tool('qemu-img', ['compare', '-f', 'raw', '-F', options.format, source, out]);
+  for (const mebibyte of mebibytes ?? []) {
+    const part = `${out}.part`;
+    const range = ['bs=1M', `skip=${mebibyte}`, `count=${mebibyte + 1}`];
+    await tool('qemu-img', ['dd', '-f', options.format, '-O', 'raw', ...range, `if=${out}`, `of=${part}`]);
+    await using device = await FileDevice.open(source);
+    const length = Math.min(MIB, device.size - mebibyte * MIB);
+    const bytes = await readBytes(device, mebibyte * MIB, length);
+    t.is(Buffer.compare(await readFile(part), bytes), 0, `the MiB at ${mebibyte} MiB`);
+  }
   t.pass();
   return out;
 }
@@ -113,24 +128,33 @@ test('a disk whose mapping needs larger clusters is refused, one at the limit is
   if (!hasTools(t, 'qemu-img')) return;
   const folder = temporaryFolder(t);
   const source = rawFile(folder, 128 * GIB, [[127 * GIB, noise(700, 8)]]);
-  await convertAndCheck(t, source, { format: 'qcow2', clusterSize: 512 });
-  const larger = rawFile(folder, 128 * GIB + 512, []);
+  await convertAndCheck(t, source, { format: 'qcow2', clusterSize: 512 }, [0, 127 * 1024, 127 * 1024 + 1]);
+  const larger = rawFile(folder, 128 * GIB + 512, [[128 * GIB, noise(512, 14)]]);
   await t.throwsAsync(convertAndCheck(t, larger, { format: 'qcow2', clusterSize: 512 }), { code: 'OUT_OF_RANGE' });
-  await convertAndCheck(t, larger, { format: 'qcow2', clusterSize: 1024 });
+  await convertAndCheck(t, larger, { format: 'qcow2', clusterSize: 1024 }, [128 * 1024 - 1, 128 * 1024]);
 });
 
-test('vhdx of several block sizes, over several chunks', async (t) => {
+test('vhdx of several block sizes, and over more than one chunk', async (t) => {
   if (!hasTools(t, 'qemu-img')) return;
   const folder = temporaryFolder(t);
-  for (const blockSize of [MIB, 4 * MIB, 64 * MIB]) {
-    const size = 9 * GIB + 512;
+  for (const [blockSize, size, mebibytes] of [
+    [MIB, 9 * MIB + 512, undefined],
+    [32 * MIB, 70 * MIB, undefined],
+    [64 * MIB, 9 * GIB + 8 * MIB, [0, 1, 2, 3, 4095, 4096, 8192, 8193, 9 * 1024 + 4, 9 * 1024 + 7]],
+  ] as const) {
     const source = rawFile(folder, size, [
       [0, mixedContent(MIB, blockSize)],
-      [4 * GIB - 5, noise(10, 9)],
-      [6 * GIB + 12345, mixedContent(2 * MIB, 10)],
+      [3 * MIB - 5, noise(10, 9)],
+      ...(size > GIB
+        ? ([
+            [4 * GIB - 5, noise(10, 12)],
+            [8 * GIB + 5, noise(MIB, 13)],
+          ] as const)
+        : []),
+      [size - 4 * MIB, mixedContent(2 * MIB, 10)],
       [size - 1, noise(1, 11)],
     ]);
-    await convertAndCheck(t, source, { format: 'vhdx', blockSize });
+    await convertAndCheck(t, source, { format: 'vhdx', blockSize }, mebibytes);
   }
 });
 
