@@ -40,7 +40,10 @@ export function registerDiff(host: Host): void {
     options: (command: Command) =>
       command
         .option('--other-format <name>', 'the same as --format, for the second image')
-        .option('--other-locator <locator>', 'where to look in the second image, when not at LOCATOR')
+        .option(
+          '--other-locator <locator>',
+          'where to look in the second image, when not at LOCATOR (empty: the whole disk)',
+        )
         .option('--strict', 'what only the larger one has differs even where it is zero')
         .option('--limit <ranges>', 'stop after so many ranges', parseCount)
         .option('-q, --quiet', 'print nothing: the exit code tells'),
