@@ -9,8 +9,8 @@ const BUNDLED = ['commander', 'lru-cache'];
 
 rmSync(outdir, { recursive: true, force: true });
 await build({
-  // The threads are programs of their own.
-  entryPoints: ['dist/src/main.js', 'dist/src/core/codec/decode-worker.js'],
+  // The command, the library, and the threads, which are programs of their own.
+  entryPoints: ['dist/src/main.js', 'dist/src/core/index.js', 'dist/src/core/codec/decode-worker.js'],
   outdir,
   // All in one folder, so that what is named beside a module is found beside the bundle.
   entryNames: '[name]',
