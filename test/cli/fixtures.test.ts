@@ -93,3 +93,18 @@ test('export of every qcow2 fixture that is read is what qemu-img reads', async 
   }
   t.true(read >= 12);
 });
+
+test('export of every vhdx fixture is what the other tool reads', async (t) => {
+  const folder = temporaryFolder(t);
+  const names = await fixtureNames('vhdx');
+  const files = await Promise.all(names.map((name) => fixtureFile(name, folder)));
+  for (const [index, name] of names.entries()) {
+    const facts = await fixtureFacts<{ readonly sha256: string }>(name);
+    const out = path.join(folder, `${path.basename(name)}.raw`);
+    const { code, stderr } = await sectorscope(['export', files[index]!, out]);
+    t.is(code, 0, `${name}: ${stderr}`);
+    t.is(sha256(readFileSync(out)), facts.sha256, name);
+  }
+  const pending = await sectorscope(['info', path.join(folder, 'pending-log.vhdx')]);
+  t.regex(pending.stdout.toString(), /log\s+1 log entry replayed in memory/);
+});
