@@ -42,7 +42,7 @@ export function randomCommands(seed: number, size: number, options: { zeros: boo
 /** How the tools open an image that needs a passphrase, or nothing more than its name. */
 export interface Access {
   readonly encryption?: 'luks' | 'aes';
-  readonly passphrase?: string;
+  readonly passphrase?: string | undefined;
 }
 
 /** The arguments by which qemu-img and qemu-io open an image. */
