@@ -31,6 +31,7 @@ import { EXTENSION, type HeaderExtensions, parseHeaderExtensions } from './heade
 import { COMPRESSION_TYPES, type CompressionType } from './inflate-cluster.ts';
 import { describeBitmaps, propertiesOf } from './properties.ts';
 import { Qcow2Container } from './qcow2-container.ts';
+import { publicSnapshot } from './snapshot-table.ts';
 
 /** The specification has no limit for it; no system that we know takes a longer path. */
 const MAX_DATA_FILE_NAME = 4096;
@@ -72,7 +73,7 @@ async function open(file: BlockDevice, context: OpenContext, options: ContainerO
     dataFile,
     encryption,
     backing,
-    snapshots: snapshots ?? [],
+    snapshots: (snapshots ?? []).map(publicSnapshot),
     properties: propertiesOf(facts),
     report: (diagnostic) => context.report(diagnostic),
   });
