@@ -266,6 +266,16 @@ const sequences: readonly [string, (image: BuiltVhdx) => LogEntryRecipe[], (numb
     ['file', 2],
   ],
   [
+    'a gap in the numbers before the head: it is not of the sequence that its tail begins',
+    (image) => [put(image, 1n, 0, 1), put(image, 3n, 1, 2)],
+    [1, 'file'],
+  ],
+  [
+    'what an older round left behind the head is not of its sequence',
+    (image) => [put(image, 9n, 0, 1), put(image, 2n, 0, 2)],
+    [1],
+  ],
+  [
     'two sequences: the one with the higher number, wherever it stands',
     (image) => [
       put(image, 20n, 0, 1, { at: 0 }),
