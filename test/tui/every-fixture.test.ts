@@ -116,3 +116,15 @@ test('the demo image: the tree that a user meets', async (t) => {
   await image.disk.readInto(onDisk, segments[0]!.diskStart!);
   t.deepEqual(onDisk, bytes.slice(0, 9), 'the place on the disk holds the same bytes');
 });
+
+test('a log that was replayed in memory is told in the details of the disk', async (t) => {
+  await using image = await openImage(await fixtureFile('vhdx/pending-log.vhdx', temporaryFolder(t)));
+  const driver = await new Driver(image, { columns: 100, rows: 40 }).settle();
+  driver.press('show-details');
+  await driver.settle();
+  const lines = textOf(detailLines(driver.state.details.content!, 90));
+  t.true(
+    lines.some((line) => /1 log entry replayed in memory/.test(line)),
+    lines.join('\n'),
+  );
+});

@@ -1,6 +1,6 @@
 import { decodeUtf16Little } from '../../bytes/text.ts';
 import { type BlockDevice, readBytes } from '../../device/block-device.ts';
-import { corrupt, unsupported } from '../../errors.ts';
+import { corrupt } from '../../errors.ts';
 import type { OpenContext, Property } from '../../format.ts';
 import type { BackingLayer, Container, ContainerFormat, ContainerOptions } from '../container.ts';
 import { BAT_ENTRY_BYTES, type BatGeometry, batGeometry } from './block-allocation-table.ts';
@@ -19,7 +19,6 @@ async function probe(device: BlockDevice): Promise<boolean> {
 
 /** Reads headers, log, regions and metadata in this order, each through what the one before says, and opens the parent. */
 async function open(file: BlockDevice, context: OpenContext, options: ContainerOptions = {}): Promise<Container> {
-  refuseOptions(options);
   const creator = await readCreator(file);
   const current = await readCurrentHeader(file, context);
   const log = await readLog(file, current, context, options.log ?? 'replay');
@@ -43,13 +42,7 @@ async function open(file: BlockDevice, context: OpenContext, options: ContainerO
 }
 
 /** Microsoft's format for virtual disks (MS-VHDX), version 1. */
-export const vhdxFormat: ContainerFormat = { name: 'vhdx', probe, open };
-
-function refuseOptions({ snapshot, passphrase }: ContainerOptions): void {
-  const found = snapshot !== undefined ? 'a snapshot' : passphrase !== undefined ? 'a passphrase' : undefined;
-  if (found !== undefined)
-    throw unsupported({ layer: 'vhdx', structure: 'options', expected: 'nothing that VHDX does not have', found });
-}
+export const vhdxFormat: ContainerFormat = { name: 'vhdx', options: ['log', 'unmapped'], probe, open };
 
 async function readCreator(file: BlockDevice): Promise<string> {
   const bytes = await readBytes(file, 0, Math.min(file.size, fileIdentifier.size));

@@ -266,6 +266,16 @@ const sequences: readonly [string, (image: BuiltVhdx) => LogEntryRecipe[], (numb
     ['file', 2],
   ],
   [
+    'a gap in the numbers before the head: it is not of the sequence that its tail begins',
+    (image) => [put(image, 1n, 0, 1), put(image, 3n, 1, 2)],
+    [1, 'file'],
+  ],
+  [
+    'what an older round left behind the head is not of its sequence',
+    (image) => [put(image, 9n, 0, 1), put(image, 2n, 0, 2)],
+    [1],
+  ],
+  [
     'two sequences: the one with the higher number, wherever it stands',
     (image) => [
       put(image, 20n, 0, 1, { at: 0 }),
@@ -429,6 +439,20 @@ test('LastFileOffset: the file is as long as that after replay, what is not ther
   const longer = await openVhdx(await make(2 * MIB));
   t.deepEqual(await readBytes(longer, 3 * MIB, MIB), new Uint8Array(MIB));
   t.is(Buffer.compare(await readBytes(longer, 0, MIB), noise(1, MIB)), 0, 'what the file has is never zeros for it');
+});
+
+test('a LastFileOffset of almost 2^53, and blocks near it, are read as zeros to the byte', async (t) => {
+  const lastFileOffset = 2 ** 53 - MIB;
+  const image = await withLog(async (built) => [
+    {
+      sequenceNumber: 1n,
+      updates: [await batUpdate(built, { 2: batWord(6, lastFileOffset - MIB), 3: batWord(6, lastFileOffset) })],
+      header: { lastFileOffset },
+    },
+  ]);
+  const container = await openVhdx(image);
+  t.deepEqual(await readBytes(container, 3 * MIB - 5, 5), new Uint8Array(5));
+  t.is((await failure(t, readBytes(container, 3 * MIB, 1), 'CORRUPT')).structure, 'BAT entry 3');
 });
 
 test('descriptors behind the end of the file extend it', async (t) => {
