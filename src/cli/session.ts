@@ -9,11 +9,14 @@ import {
   type FileDeviceOptions,
   type Image,
   notFound,
+  type OpenImageOptions,
   openImage,
   openImageOn,
   systemError,
 } from '../core/index.ts';
+import { UsageError } from './exit-codes.ts';
 import type { Output } from './output.ts';
+import { readPassphrase } from './passphrase.ts';
 import type { ProgressLine } from './progress-line.ts';
 
 /** The options that every command on an image has, as commander hands them over. */
@@ -24,6 +27,11 @@ export interface ImageOptions {
   readonly allowReference: readonly string[];
   /** False after `--no-references`. */
   readonly references: boolean;
+  /** False after `--no-backing`. */
+  readonly backing: boolean;
+  readonly passphraseFile?: string;
+  readonly log?: 'replay' | 'ignore';
+  readonly unmapped?: 'zeros' | 'raw';
 }
 
 /** What a command works with: where it prints, how it is cancelled, what it ends with. */
@@ -42,14 +50,24 @@ export interface Session {
 
 /** Opens IMAGE as the options say; `-` is standard input. */
 export async function openNamed(name: string, options: ImageOptions, session: Session): Promise<Image> {
-  const open = {
-    format: options.format,
-    sectorSize: options.sectorSize,
-    references: options.references ? ('beside' as const) : ('none' as const),
-    allowReferences: options.allowReference,
-  };
+  if (name === '-' && options.passphraseFile === '-')
+    throw new UsageError('--passphrase-file - and IMAGE - both take standard input');
+  const open: OpenImageOptions = { ...openOptions(options), passphrase: readPassphrase(options.passphraseFile) };
   if (name !== '-') return openImage(name, open);
   return openImageOn(await standardInput(session, { sectorSize: options.sectorSize }), open);
+}
+
+/** What the options of every command say to the core. */
+export function openOptions(options: ImageOptions): OpenImageOptions {
+  return {
+    format: options.format,
+    sectorSize: options.sectorSize,
+    references: options.references ? 'beside' : 'none',
+    allowReferences: options.allowReference,
+    backing: options.backing ? 'open' : 'none',
+    log: options.log,
+    unmapped: options.unmapped,
+  };
 }
 
 /** What was odd is said on standard error, once the command has met it. */

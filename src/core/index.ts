@@ -22,6 +22,7 @@ export {
   type Snapshot,
   type WritableContainer,
 } from './container/container.ts';
+export { containerFormatNames } from './container/formats.ts';
 export {
   type BlockDevice,
   type ByteRange,
@@ -70,8 +71,19 @@ export { fileDevice, readFile } from './filesystem/read-file.ts';
 export { type ResolvedPath, type ResolveOptions, resolvePath } from './filesystem/resolve-path.ts';
 export { type WalkedEntry, type WalkOptions, walk, walkBatches, withKind } from './filesystem/walk.ts';
 export type { Diagnostic, Format, OpenContext, Property, Reference } from './format.ts';
-export { Image, type OpenOptions, openImage, openImageOn, type Target, Volume } from './image.ts';
-export { formatLocator, type Locator, parseLocator } from './locator.ts';
+export { Image, type Layer, type Target } from './image.ts';
+export type { OpenOptions, ReferenceRecord } from './image-opener.ts';
+export type { ImageView } from './image-views.ts';
+export {
+  formatLocator,
+  formatPlace,
+  formatView,
+  type Locator,
+  type Place,
+  parseLocator,
+  type View,
+} from './locator.ts';
+export { type OpenImageOptions, openImage, openImageOn } from './open-image.ts';
 export type { CopyOptions, Progress } from './output/copy-sparse.ts';
 export { type ExportOptions, exportDevice } from './output/export-device.ts';
 export { type ExtractOptions, type ExtractReport, extract } from './output/extract.ts';
@@ -90,3 +102,4 @@ export { formatMode, kindLetter } from './print/mode.ts';
 export { propertyLabel, propertyText } from './print/property.ts';
 export { formatTimestamp } from './print/timestamp.ts';
 export type { ReferencePolicy } from './references.ts';
+export { Volume } from './volume.ts';

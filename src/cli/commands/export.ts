@@ -1,7 +1,6 @@
 import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { denied, exportDevice, FileDevice, formatBytes, type Image } from '../../core/index.ts';
-import { chainOf } from '../describe.ts';
 import { addImageCommand, type Host } from '../image-command.ts';
 import type { ImageOptions } from '../session.ts';
 import { bytesOf, writeBytes } from '../target-bytes.ts';
@@ -48,9 +47,11 @@ async function requireOther(image: Image, out: string): Promise<void> {
   const found = await stat(out).catch(() => undefined);
   if (found === undefined) return;
   const identity = `${found.dev}:${found.ino}`;
-  for (const { container } of chainOf(image)) {
-    if (!(container.file instanceof FileDevice) || container.file.identity !== identity) continue;
-    const details = { layer: 'output', structure: out, expected: 'another file', found: 'a file of the image itself' };
-    throw denied(details);
+  const own = image.layers.map(({ container: { file } }) => (file instanceof FileDevice ? file.identity : undefined));
+  for (const { path } of image.references) {
+    const referred = path === undefined ? undefined : await stat(path).catch(() => undefined);
+    if (referred !== undefined) own.push(`${referred.dev}:${referred.ino}`);
   }
+  if (!own.includes(identity)) return;
+  throw denied({ layer: 'output', structure: out, expected: 'another file', found: 'a file of the image itself' });
 }

@@ -1,13 +1,16 @@
 import type { BlockDevice } from '../device/block-device.ts';
 import { unsupported } from '../errors.ts';
 import type { OpenContext } from '../format.ts';
-import type { Container, ContainerFormat, ContainerOptions } from './container.ts';
+import type { Container, ContainerFormat, ContainerFormatName, ContainerOptions } from './container.ts';
 import { identifyForeign } from './foreign-formats.ts';
 import { qcow2Format } from './qcow2/qcow2-format.ts';
 import { rawFormat } from './raw.ts';
 
 /** Every container format, in the order they are tried; raw, which matches everything, stands last. */
 export const containerFormats: readonly ContainerFormat[] = [qcow2Format, rawFormat];
+
+/** Their names, as an option takes them. */
+export const containerFormatNames: readonly ContainerFormatName[] = containerFormats.map(({ name }) => name);
 
 /**
  * Opens the container that `device` holds: the format named, or the first whose magic matches. A magic of a format that we do

@@ -8,10 +8,11 @@ export class RawContainer implements Container {
   readonly format = 'raw';
   readonly file: BlockDevice;
   readonly backing = undefined;
-  readonly properties: readonly Property[] = [];
+  readonly properties: readonly Property[];
 
-  constructor(file: BlockDevice) {
+  constructor(file: BlockDevice, properties: readonly Property[] = []) {
     this.file = file;
+    this.properties = properties;
   }
 
   get size(): number {

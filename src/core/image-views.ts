@@ -1,0 +1,108 @@
+import { backingLayers, type Container, isContainer, type Snapshot } from './container/container.ts';
+import type { BlockDevice } from './device/block-device.ts';
+import { notFound, outOfRange } from './errors.ts';
+import type { Image } from './image.ts';
+import { formatView, type View } from './locator.ts';
+
+/** Views of one image that may be open at once: each has caches of its own. */
+const MAX_OPEN_VIEWS = 32;
+
+/** Another disk in the files of an image, not opened yet. */
+export type ImageView =
+  | { readonly kind: 'snapshot'; readonly view: View; readonly snapshot: Snapshot }
+  | {
+      readonly kind: 'layer';
+      readonly view: View;
+      readonly layer: number;
+      readonly name: string;
+      readonly device: BlockDevice;
+    }
+  | { readonly kind: 'log'; readonly view: View };
+
+/** What the views need from whoever opened the image. */
+export interface ViewSource {
+  readonly container: Container;
+  /** An image over another container of the same files; it is closed with the image that has the view. */
+  openSnapshot(view: View, snapshot: string): Promise<Image>;
+  openWithoutLog(view: View): Promise<Image>;
+  openLayer(view: View, container: Container, name: string): Promise<Image>;
+}
+
+/** The views of an image, each opened once, when it is first asked for. */
+export class ImageViews {
+  readonly #source: ViewSource;
+  readonly #open = new Map<string, Promise<Image>>();
+
+  constructor(source: ViewSource) {
+    this.#source = source;
+  }
+
+  list(): ImageView[] {
+    const { container } = this.#source;
+    const snapshots = container.snapshots ?? [];
+    const named = nameSnapshots(snapshots);
+    const views: ImageView[] = snapshots.map((snapshot, index) => ({
+      kind: 'snapshot',
+      view: { kind: 'snapshot', snapshot: named[index]! },
+      snapshot,
+    }));
+    let layer = 0;
+    for (const { name, device } of backingLayers(container)) {
+      layer++;
+      views.push({ kind: 'layer', view: { kind: 'layer', layer }, layer, name, device });
+    }
+    if (replayedEntries(container) > 0) views.push({ kind: 'log', view: { kind: 'log', log: 'ignore' } });
+    return views;
+  }
+
+  open(view: View): Promise<Image> {
+    const key = formatView(view);
+    const known = this.#open.get(key);
+    if (known !== undefined) return known;
+    if (this.#open.size >= MAX_OPEN_VIEWS) {
+      const details = { layer: 'image', structure: key, expected: `at most ${MAX_OPEN_VIEWS} open views of an image` };
+      return Promise.reject(outOfRange({ ...details, found: 'more' }));
+    }
+    const opening = this.#openNew(view);
+    this.#open.set(key, opening);
+    // A view that failed is tried again when it is asked for again.
+    opening.catch(() => this.#open.delete(key));
+    return opening;
+  }
+
+  async #openNew(view: View): Promise<Image> {
+    switch (view.kind) {
+      case 'snapshot':
+        return this.#source.openSnapshot(view, view.snapshot);
+      case 'layer': {
+        const { container, name } = layerOf(this.#source.container, view.layer);
+        return this.#source.openLayer(view, container, name);
+      }
+      case 'log':
+        return this.#source.openWithoutLog(view);
+    }
+  }
+}
+
+/** The layer that many steps down; NOT_FOUND says how many there are. */
+export function layerOf(container: Container, layer: number): { container: Container; name: string } {
+  const below = [...backingLayers(container)];
+  const found = below[layer - 1];
+  if (found !== undefined && isContainer(found.device)) return { container: found.device, name: found.name };
+  const count = below.length === 0 ? 'the image has no backing layer' : `layers 0 to ${below.length}`;
+  throw notFound({ layer: 'image', structure: 'backing chain', expected: count, found: `layer ${layer}` });
+}
+
+/** The name of each snapshot where it is the only one of that name, else its ID, which the format keeps unique. */
+function nameSnapshots(snapshots: readonly Snapshot[]): string[] {
+  const uses = new Map<string, number>();
+  for (const { id, name } of snapshots)
+    for (const word of new Set([id, name])) uses.set(word, (uses.get(word) ?? 0) + 1);
+  return snapshots.map(({ id, name }) => (name !== '' && uses.get(name) === 1 ? name : id));
+}
+
+/** Entries of a log that the container reads as if they were done. */
+export function replayedEntries(container: Container): number {
+  const property = container.properties.find(({ key }) => key === 'logEntriesReplayed');
+  return typeof property?.value === 'number' ? property.value : 0;
+}
