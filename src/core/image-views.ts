@@ -7,6 +7,9 @@ import { formatView, type View } from './locator.ts';
 /** Views of one image that may be open at once: each has caches of its own. */
 const MAX_OPEN_VIEWS = 32;
 
+/** So many names stand in an error for one that is not there. */
+const MAX_NAMES_IN_ERROR = 10;
+
 /** Another disk in the files of an image, not opened yet. */
 export type ImageView =
   | { readonly kind: 'snapshot'; readonly view: View; readonly snapshot: Snapshot }
@@ -31,13 +34,19 @@ export interface ViewSource {
 /** The views of an image, each opened once, when it is first asked for. */
 export class ImageViews {
   readonly #source: ViewSource;
+  #listed: readonly ImageView[] | undefined;
   readonly #open = new Map<string, Promise<Image>>();
 
   constructor(source: ViewSource) {
     this.#source = source;
   }
 
-  list(): ImageView[] {
+  list(): readonly ImageView[] {
+    this.#listed ??= this.#enumerate();
+    return this.#listed;
+  }
+
+  #enumerate(): ImageView[] {
     const { container } = this.#source;
     const snapshots = container.snapshots ?? [];
     const named = nameSnapshots(snapshots);
@@ -55,19 +64,34 @@ export class ImageViews {
     return views;
   }
 
-  open(view: View): Promise<Image> {
+  async open(named: View): Promise<Image> {
+    const view = named.kind === 'snapshot' ? this.#snapshotView(named.snapshot) : named;
     const key = formatView(view);
     const known = this.#open.get(key);
     if (known !== undefined) return known;
     if (this.#open.size >= MAX_OPEN_VIEWS) {
       const details = { layer: 'image', structure: key, expected: `at most ${MAX_OPEN_VIEWS} open views of an image` };
-      return Promise.reject(outOfRange({ ...details, found: 'more' }));
+      throw outOfRange({ ...details, found: 'more' });
     }
     const opening = this.#openNew(view);
     this.#open.set(key, opening);
     // A view that failed is tried again when it is asked for again.
     opening.catch(() => this.#open.delete(key));
     return opening;
+  }
+
+  /** The one way to name a snapshot that its ID or its name tells; an ID goes before a name, as with QEMU. */
+  #snapshotView(wanted: string): View {
+    const snapshots = this.list().filter((each) => each.kind === 'snapshot');
+    const found =
+      snapshots.find(({ snapshot }) => snapshot.id === wanted) ??
+      snapshots.find(({ snapshot }) => snapshot.name === wanted);
+    if (found !== undefined) return found.view;
+    const names = snapshots.slice(0, MAX_NAMES_IN_ERROR).map(({ view }) => formatView(view));
+    const left = snapshots.length - names.length;
+    const known = snapshots.length === 0 ? 'an image that has snapshots' : `one of ${names.join(', ')}`;
+    const expected = left === 0 ? known : `${known} and ${left} more`;
+    throw notFound({ layer: 'image', structure: 'snapshot', expected, found: wanted });
   }
 
   async #openNew(view: View): Promise<Image> {

@@ -64,6 +64,8 @@ export function StatusBar({ state }: { state: TuiState }): ReactNode {
   );
 }
 
+const MESSAGE_ROLES = { info: 'plain', warning: 'warning', error: 'error' } as const;
+
 /** A message may take this many lines: what an error found stands at its end. */
 const MAX_MESSAGE_LINES = 4;
 
@@ -82,7 +84,7 @@ export function FooterBar({ state }: { state: TuiState }): ReactNode {
   const { columns } = state.viewport;
   if (state.prompt !== undefined) return <Text wrap="truncate">{promptLine(state.prompt, columns, theme)}</Text>;
   if (state.message !== undefined) {
-    const role = state.message.tone === 'error' ? 'error' : 'plain';
+    const role = MESSAGE_ROLES[state.message.tone];
     const lines = footerLines(state).map((line) => theme.paint(role, padTo(` ${line}`, columns)));
     return <Text wrap="truncate">{lines.join('\n')}</Text>;
   }
