@@ -1,11 +1,11 @@
 import path from 'node:path';
-import type { Container, ContainerOptions } from './container/container.ts';
-import { openContainer } from './container/formats.ts';
+import type { Container, ContainerOptions, WritableContainer } from './container/container.ts';
+import { openContainer, openWritableContainer } from './container/formats.ts';
 import { RawContainer } from './container/raw.ts';
 import { type BlockDevice, DEFAULT_SECTOR_SIZE } from './device/block-device.ts';
-import { FileDevice } from './device/file-device.ts';
+import { FileDevice, WritableFileDevice } from './device/file-device.ts';
 import { MemoryDevice } from './device/memory-device.ts';
-import { corrupt, DiskError } from './errors.ts';
+import { assert, corrupt, DiskError } from './errors.ts';
 import type { Diagnostic, OpenContext, Reference } from './format.ts';
 import { type ReferencePolicy, referenceDetails, resolveReference } from './references.ts';
 
@@ -70,6 +70,13 @@ export class ImageOpener implements AsyncDisposable {
     const { file } = this;
     const context = this.#context({ path: file.path, place: this.#place, chain: [file.identity] });
     return this.#stack.use(await openContainer(file, context, this.options.format, options));
+  }
+
+  /** The same to write to it; its backing files are only read. The file must be a `WritableFileDevice`. */
+  async openWritableContainer(): Promise<WritableContainer> {
+    const { file } = this;
+    assert(file instanceof WritableFileDevice, 'what is written was opened for it');
+    return this.#stack.use(await openWritableContainer(file, this.context, this.options.format));
   }
 
   /** For what opens later: the partition table, filesystems. They name no files. */

@@ -1,7 +1,13 @@
-import type { BlockDevice } from '../device/block-device.ts';
+import type { BlockDevice, ResizableBlockDevice } from '../device/block-device.ts';
 import { unsupported } from '../errors.ts';
 import type { OpenContext } from '../format.ts';
-import type { Container, ContainerFormat, ContainerFormatName, ContainerOptions } from './container.ts';
+import type {
+  Container,
+  ContainerFormat,
+  ContainerFormatName,
+  ContainerOptions,
+  WritableContainer,
+} from './container.ts';
 import { identifyForeign } from './foreign-formats.ts';
 import { qcow2Format } from './qcow2/qcow2-format.ts';
 import { rawFormat } from './raw.ts';
@@ -22,14 +28,34 @@ export async function openContainer(
   formatName?: string | undefined,
   options: ContainerOptions = {},
 ): Promise<Container> {
+  const format = await formatOf(device, formatName);
+  return format.open(device, context, options);
+}
+
+/** The same to write to it; UNSUPPORTED for a format that is only read. */
+export async function openWritableContainer(
+  device: ResizableBlockDevice,
+  context: OpenContext,
+  formatName?: string | undefined,
+): Promise<WritableContainer> {
+  const format = await formatOf(device, formatName);
+  if (format.openWritable !== undefined) return format.openWritable(device, context);
+  const writable = containerFormats.filter(({ openWritable }) => openWritable !== undefined);
+  throw unsupported({
+    layer: 'container',
+    expected: `a format that is written: ${writable.map(({ name }) => name).join(', ')}`,
+    found: `${format.name}, which is only read`,
+  });
+}
+
+async function formatOf(device: BlockDevice, formatName: string | undefined): Promise<ContainerFormat> {
   if (formatName === undefined) await refuseForeign(device);
   for (const format of containerFormats) {
-    if (formatName === undefined ? await format.probe(device) : format.name === formatName)
-      return format.open(device, context, options);
+    if (formatName === undefined ? await format.probe(device) : format.name === formatName) return format;
   }
   throw unsupported({
     layer: 'container',
-    expected: `one of ${containerFormats.map((format) => format.name).join(', ')}`,
+    expected: `one of ${containerFormatNames.join(', ')}`,
     found: formatName ?? 'nothing that matches',
   });
 }
@@ -41,7 +67,7 @@ async function refuseForeign(device: BlockDevice): Promise<void> {
     layer: 'container',
     structure: 'magic bytes',
     offset: foreign.offset,
-    expected: `one of ${containerFormats.map((format) => format.name).join(', ')}`,
+    expected: `one of ${containerFormatNames.join(', ')}`,
     found: `${foreign.name}, which is not read yet (as raw bytes only when raw is asked for)`,
   });
 }

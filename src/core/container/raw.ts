@@ -1,7 +1,14 @@
-import { type BlockDevice, type ByteRange, checkRange, type ReadOptions } from '../device/block-device.ts';
+import {
+  type BlockDevice,
+  type ByteRange,
+  checkRange,
+  type ReadOptions,
+  type ResizableBlockDevice,
+} from '../device/block-device.ts';
 import { type Extent, extentsOf } from '../device/extent.ts';
+import { outOfRange, unsupported } from '../errors.ts';
 import type { Property } from '../format.ts';
-import type { Container, ContainerFormat } from './container.ts';
+import type { Container, ContainerFormat, ContainerOptions, WritableContainer } from './container.ts';
 
 /** A raw image: the file is the disk. */
 export class RawContainer implements Container {
@@ -36,9 +43,74 @@ export class RawContainer implements Container {
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
+/** Zeros that are written where a range of data is to become zeros, in bytes. */
+const ZERO_BYTES = 1024 * 1024;
+
+/** A raw image that may be written: what is written to the disk is written to the file. */
+export class WritableRawContainer extends RawContainer implements WritableContainer {
+  readonly #file: ResizableBlockDevice;
+
+  constructor(file: ResizableBlockDevice) {
+    super(file);
+    this.#file = file;
+  }
+
+  writeFrom(source: Uint8Array, offset: number, options?: ReadOptions): Promise<void> {
+    return this.#file.writeFrom(source, offset, options);
+  }
+
+  /** Holes are zeros already and stay holes; the rest is overwritten. */
+  async writeZeros(range: ByteRange, options?: ReadOptions): Promise<void> {
+    checkRange(this, 'raw', range.start, range.length);
+    const zeros = new Uint8Array(Math.min(ZERO_BYTES, range.length));
+    for await (const { kind, start, length } of extentsOf(this.#file, range, options)) {
+      if (kind === 'zero') continue;
+      for (let at = start; at < start + length; at += zeros.length)
+        await this.#file.writeFrom(zeros.subarray(0, Math.min(zeros.length, start + length - at)), at, options);
+    }
+  }
+
+  discard(range: ByteRange, options?: ReadOptions): Promise<void> {
+    return this.writeZeros(range, options);
+  }
+
+  async resize(size: number): Promise<void> {
+    if (size < this.size) {
+      const expected = `at least ${this.size} bytes: a disk is only made larger`;
+      throw outOfRange({ layer: 'raw', structure: 'virtual size', expected, found: size });
+    }
+    await this.#file.resize(size);
+  }
+
+  flush(): Promise<void> {
+    return this.#file.flush();
+  }
+
+  override async [Symbol.asyncDispose](): Promise<void> {
+    await this.flush();
+  }
+}
+
+/** What a raw image cannot be asked for: it has one state and no log. A passphrase that nothing needs does no harm. */
+function refuseOptions({ snapshot, log, unmapped }: ContainerOptions): void {
+  const found =
+    snapshot !== undefined
+      ? 'a snapshot'
+      : log === 'ignore'
+        ? 'a log to ignore'
+        : unmapped === 'raw'
+          ? 'a choice of what unmapped ranges read as'
+          : undefined;
+  if (found !== undefined) throw unsupported({ layer: 'raw', expected: 'nothing but the bytes of the disk', found });
+}
+
 /** Raw has no magic: it matches everything, and stands last. */
 export const rawFormat: ContainerFormat = {
   name: 'raw',
   probe: async () => true,
-  open: async (device) => new RawContainer(device),
+  open: async (device, _context, options = {}) => {
+    refuseOptions(options);
+    return new RawContainer(device);
+  },
+  openWritable: async (device) => new WritableRawContainer(device),
 };

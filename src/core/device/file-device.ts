@@ -11,6 +11,7 @@ import {
   type ResizableBlockDevice,
 } from './block-device.ts';
 import type { Extent } from './extent.ts';
+import { lockForWriting } from './image-lock.ts';
 
 // The callback calls on a plain descriptor: FileHandle costs twice as much per read (measured in STACK.md).
 const openFile = promisify(fs.open);
@@ -120,6 +121,17 @@ export class WritableFileDevice extends FileDevice implements ResizableBlockDevi
   static override async open(path: string, options: FileDeviceOptions = {}): Promise<WritableFileDevice> {
     const { descriptor, stat } = await openRegularFile(path, (name) => openFile(name, fs.constants.O_RDWR));
     return new WritableFileDevice(path, descriptor, stat, options.sectorSize ?? DEFAULT_SECTOR_SIZE);
+  }
+
+  /**
+   * Keeps other programs that honor QEMU's locks from writing to the file until it is closed. DENIED when one of them has it
+   * open already: as an image that it writes, or as the backing file of one. Nothing where the system has no such locks.
+   */
+  async lock(): Promise<void> {
+    const { locks } = await loadNative();
+    if (locks === undefined || lockForWriting(locks, this.descriptor)) return;
+    const expected = 'an image that no other program has open';
+    throw denied({ layer: 'file', structure: this.path, expected, found: 'a lock on it, as QEMU takes one' });
   }
 
   async writeFrom(source: Uint8Array, offset: number, options?: ReadOptions): Promise<void> {
