@@ -37,9 +37,9 @@ interface Branch {
   readonly children: readonly Branch[];
 }
 
-/** The image as a tree: container, backing layers, partitions and gaps, filesystems, directories to a depth. */
+/** The image as a tree: partitions and gaps, filesystems, directories to a depth; then layers and snapshots, closed. */
 export async function printTree(image: Image, options: TreeOptions, session: Session): Promise<void> {
-  const children = [...viewBranches(image)];
+  const children: Branch[] = [];
   if (image.partitionError !== undefined) {
     session.leaveOut(errorLine(image.partitionError));
     children.push(errorBranch(image.partitionError));
@@ -50,6 +50,7 @@ export async function printTree(image: Image, options: TreeOptions, session: Ses
   }
   if (image.partitionTable === undefined) children.push(...volumes.values());
   else for (const row of layoutRows(image.partitionTable, image.disk.size)) children.push(rowBranch(row, volumes));
+  children.push(...viewBranches(image));
   const { container } = image;
   const text = `${escapeText(image.path)}: ${container.format}, ${formatBytes(container.size)}`;
   const root = { text, json: { container: layerJson(image.layers[0]!) }, children };

@@ -115,7 +115,7 @@ function snapshotLines(snapshots: readonly Snapshot[]): string[] {
     escapeText(name),
     snapshotDate(date).replace('T', ' ').replace('Z', ''),
     formatBytes(virtualSize),
-    formatBytes(vmStateSize),
+    vmStateSize === 0 ? '-' : formatBytes(vmStateSize),
   ]);
   return table([head, ...rows], ['left', 'left', 'left', 'right', 'right']);
 }

@@ -1,5 +1,5 @@
 import type { BlockDevice, ResizableBlockDevice } from '../device/block-device.ts';
-import { unsupported } from '../errors.ts';
+import { notFound, unsupported } from '../errors.ts';
 import type { OpenContext } from '../format.ts';
 import type {
   Container,
@@ -29,6 +29,7 @@ export async function openContainer(
   options: ContainerOptions = {},
 ): Promise<Container> {
   const format = await formatOf(device, formatName);
+  refuseMeaningless(format, options);
   return format.open(device, context, options);
 }
 
@@ -58,6 +59,22 @@ async function formatOf(device: BlockDevice, formatName: string | undefined): Pr
     expected: `one of ${containerFormatNames.join(', ')}`,
     found: formatName ?? 'nothing that matches',
   });
+}
+
+/** What every format does without being asked: no reason to refuse one that knows no other way. */
+const DEFAULTS: ContainerOptions = { log: 'replay', unmapped: 'zeros' };
+
+/** An option that the format does not have would be passed over without a word, and the answer be another than was asked for. */
+function refuseMeaningless(format: ContainerFormat, options: ContainerOptions): void {
+  const asked = (['snapshot', 'passphrase', 'log', 'unmapped'] as const).find(
+    (name) => options[name] !== undefined && options[name] !== DEFAULTS[name] && !format.options.includes(name),
+  );
+  if (asked === undefined) return;
+  // A passphrase is named, never printed.
+  const details = { layer: 'container', structure: format.name, expected: 'an option that the format has' };
+  if (asked === 'snapshot')
+    throw notFound({ ...details, expected: 'a format with snapshots', found: options.snapshot });
+  throw unsupported({ ...details, found: asked });
 }
 
 async function refuseForeign(device: BlockDevice): Promise<void> {

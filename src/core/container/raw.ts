@@ -6,9 +6,9 @@ import {
   type ResizableBlockDevice,
 } from '../device/block-device.ts';
 import { type Extent, extentsOf } from '../device/extent.ts';
-import { outOfRange, unsupported } from '../errors.ts';
+import { outOfRange } from '../errors.ts';
 import type { Property } from '../format.ts';
-import type { Container, ContainerFormat, ContainerOptions, WritableContainer } from './container.ts';
+import type { Container, ContainerFormat, WritableContainer } from './container.ts';
 
 /** A raw image: the file is the disk. */
 export class RawContainer implements Container {
@@ -91,26 +91,11 @@ export class WritableRawContainer extends RawContainer implements WritableContai
   }
 }
 
-/** What a raw image cannot be asked for: it has one state and no log. A passphrase that nothing needs does no harm. */
-function refuseOptions({ snapshot, log, unmapped }: ContainerOptions): void {
-  const found =
-    snapshot !== undefined
-      ? 'a snapshot'
-      : log === 'ignore'
-        ? 'a log to ignore'
-        : unmapped === 'raw'
-          ? 'a choice of what unmapped ranges read as'
-          : undefined;
-  if (found !== undefined) throw unsupported({ layer: 'raw', expected: 'nothing but the bytes of the disk', found });
-}
-
 /** Raw has no magic: it matches everything, and stands last. */
 export const rawFormat: ContainerFormat = {
   name: 'raw',
+  options: [],
   probe: async () => true,
-  open: async (device, _context, options = {}) => {
-    refuseOptions(options);
-    return new RawContainer(device);
-  },
+  open: async (device) => new RawContainer(device),
   openWritable: async (device) => new WritableRawContainer(device),
 };

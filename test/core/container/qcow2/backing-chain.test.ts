@@ -45,7 +45,7 @@ test('a chain of files opens, reads as qemu-img does, and is not changed', async
   const before = await state();
   {
     await using image = await openImage(files[0]!);
-    t.is(await sha256(image.container), (await qcow2Facts('chain-top.qcow2')).sha256!);
+    t.is(await sha256(image.container), (await qcow2Facts('chain-top.qcow2')).sha256);
     t.is(image.container.backing?.name, 'chain-middle.qcow2');
   }
   t.deepEqual(await state(), before);
