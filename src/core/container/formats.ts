@@ -11,9 +11,10 @@ import type {
 import { identifyForeign } from './foreign-formats.ts';
 import { qcow2Format } from './qcow2/qcow2-format.ts';
 import { rawFormat } from './raw.ts';
+import { vhdxFormat } from './vhdx/vhdx-format.ts';
 
 /** Every container format, in the order they are tried; raw, which matches everything, stands last. */
-export const containerFormats: readonly ContainerFormat[] = [qcow2Format, rawFormat];
+export const containerFormats: readonly ContainerFormat[] = [qcow2Format, vhdxFormat, rawFormat];
 
 /** Their names, as an option takes them. */
 export const containerFormatNames: readonly ContainerFormatName[] = containerFormats.map(({ name }) => name);
