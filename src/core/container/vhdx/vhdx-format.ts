@@ -43,7 +43,7 @@ async function open(file: BlockDevice, context: OpenContext, options: ContainerO
 }
 
 /** Microsoft's format for virtual disks (MS-VHDX), version 1. */
-export const vhdxFormat: ContainerFormat = { name: 'vhdx', probe, open };
+export const vhdxFormat: ContainerFormat = { name: 'vhdx', options: ['log', 'unmapped'], probe, open };
 
 function refuseOptions({ snapshot, passphrase }: ContainerOptions): void {
   const found = snapshot !== undefined ? 'a snapshot' : passphrase !== undefined ? 'a passphrase' : undefined;
