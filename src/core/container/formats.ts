@@ -5,9 +5,10 @@ import type { Container, ContainerFormat, ContainerOptions } from './container.t
 import { identifyForeign } from './foreign-formats.ts';
 import { qcow2Format } from './qcow2/qcow2-format.ts';
 import { rawFormat } from './raw.ts';
+import { vhdxFormat } from './vhdx/vhdx-format.ts';
 
 /** Every container format, in the order they are tried; raw, which matches everything, stands last. */
-export const containerFormats: readonly ContainerFormat[] = [qcow2Format, rawFormat];
+export const containerFormats: readonly ContainerFormat[] = [qcow2Format, vhdxFormat, rawFormat];
 
 /**
  * Opens the container that `device` holds: the format named, or the first whose magic matches. A magic of a format that we do
