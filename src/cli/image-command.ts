@@ -51,13 +51,9 @@ export function addImageCommand<Options extends ImageOptions>(host: Host, spec: 
   });
 }
 
-/** The options of everything that opens an image. */
-export function addImageOptions(command: Command): Command {
-  return command
-    .option('--format <name>', `take the image for this format instead of looking: ${containerFormatNames.join(', ')}`)
-    .option('--sector-size <bytes>', 'sector size of an image that does not say', parseSectorSize)
-    .option('--allow-reference <path>', 'let the image refer to this file or folder too (again for more)', collect, [])
-    .option('--no-references', 'open no file that the image refers to')
+/** The options of everything that reads an image. */
+export function addImageOptions(command: Command, formatFlag = '--format'): Command {
+  return addOpenOptions(command, formatFlag)
     .option('--no-backing', 'leave the backing file alone: what only it has reads as zeros')
     .option(
       '--passphrase-file <path>',
@@ -67,11 +63,23 @@ export function addImageOptions(command: Command): Command {
     .addOption(choice('--unmapped <what>', 'what ranges that were given back read as', ['zeros', 'raw']));
 }
 
+/** The options of everything that opens an image, to read it or to write it. */
+export function addOpenOptions(command: Command, formatFlag = '--format'): Command {
+  return command
+    .option(
+      `${formatFlag} <name>`,
+      `take the image for this format instead of looking: ${containerFormatNames.join(', ')}`,
+    )
+    .option('--sector-size <bytes>', 'sector size of an image that does not say', parseSectorSize)
+    .option('--allow-reference <path>', 'let the image refer to this file or folder too (again for more)', collect, [])
+    .option('--no-references', 'open no file that the image refers to');
+}
+
 function choice(flags: string, description: string, choices: readonly [string, ...string[]]): Option {
   return new Option(flags, `${description} (default: ${choices[0]})`).choices(choices);
 }
 
-function collect(value: string, previous: readonly string[]): string[] {
+export function collect(value: string, previous: readonly string[]): string[] {
   return [...previous, value];
 }
 
@@ -82,7 +90,8 @@ function parseSectorSize(text: string): number {
   throw new InvalidArgumentError(`Expected a power of two from ${smallest} to ${largest}.`);
 }
 
-function asSize(text: string): number {
+/** A number of bytes as the user writes it, for an option. */
+export function asSize(text: string): number {
   try {
     return parseSize(text, SECTOR_SIZE_LIMITS.smallest);
   } catch (error) {

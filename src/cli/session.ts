@@ -71,7 +71,7 @@ export function openOptions(options: ImageOptions): OpenImageOptions {
 }
 
 /** What was odd is said on standard error, once the command has met it. */
-export function noteDiagnostics(image: Image, session: Session): void {
+export function noteDiagnostics(image: Pick<Image, 'diagnostics'>, session: Session): void {
   for (const { layer, structure, offset, message } of image.diagnostics) {
     const place = [structure, offset === undefined ? undefined : `at offset 0x${offset.toString(16)}`];
     const parts = [layer, place.filter((part) => part !== undefined).join(' '), message];
@@ -80,7 +80,7 @@ export function noteDiagnostics(image: Image, session: Session): void {
 }
 
 /** Standard input as a device: a redirected file as it is; a pipe, which cannot seek, through a file that is gone at once. */
-async function standardInput(session: Session, options: FileDeviceOptions): Promise<FileDevice> {
+export async function standardInput(session: Session, options: FileDeviceOptions): Promise<FileDevice> {
   const name = 'standard input';
   const descriptor = 0;
   const stat = fstatSync(descriptor);

@@ -1,9 +1,10 @@
-import { backingLayers, type Container, isContainer } from './container/container.ts';
+import type { Container } from './container/container.ts';
 import type { BlockDevice } from './device/block-device.ts';
 import { notFound } from './errors.ts';
 import type { FileNode, FileSystem } from './filesystem/filesystem.ts';
 import { type ResolveOptions, resolvePath } from './filesystem/resolve-path.ts';
 import type { Diagnostic } from './format.ts';
+import { isFileOf, type Layer, layersOf } from './image-files.ts';
 import type { ReferenceRecord } from './image-opener.ts';
 import type { ImageView, ImageViews } from './image-views.ts';
 import { formatPlace, formatView, type Locator, type Place, type View } from './locator.ts';
@@ -22,13 +23,6 @@ export type Target = { readonly image: Image; readonly device: BlockDevice } & (
       readonly path: string;
     }
 );
-
-/** A layer of a chain, as an image over it: the image itself, or what its backing files hold. */
-export interface Layer {
-  /** The path of the image, or the name that the layer above has for it. */
-  readonly name: string;
-  readonly container: Container;
-}
 
 /**
  * An open image, or a view of one: the stack from the file to the volumes. Disposing it closes every layer, the topmost
@@ -71,11 +65,12 @@ export class Image implements AsyncDisposable {
 
   /** The image and the layers below it, outermost first. */
   get layers(): readonly Layer[] {
-    const layers = [{ name: this.path, container: this.container }];
-    for (const { name, device } of backingLayers(this.container)) {
-      if (isContainer(device)) layers.push({ name, container: device });
-    }
-    return layers;
+    return layersOf(this.path, this.container);
+  }
+
+  /** Whether a path leads to one of the files that the image is made of. */
+  hasFile(path: string): Promise<boolean> {
+    return isFileOf(this.container, this.references, path);
   }
 
   /** The other disks in the image's files: its snapshots, its layers, the state before its log; nothing is read for it. */

@@ -23,6 +23,7 @@ export {
   type WritableContainer,
 } from './container/container.ts';
 export { containerFormatNames } from './container/formats.ts';
+export { type BackingFile, type CreateImageOptions, createImage } from './create-image.ts';
 export {
   type BlockDevice,
   type ByteRange,
@@ -71,7 +72,8 @@ export { fileDevice, readFile } from './filesystem/read-file.ts';
 export { type ResolvedPath, type ResolveOptions, resolvePath } from './filesystem/resolve-path.ts';
 export { type WalkedEntry, type WalkOptions, walk, walkBatches, withKind } from './filesystem/walk.ts';
 export type { Diagnostic, Format, OpenContext, Property, Reference } from './format.ts';
-export { Image, type Layer, type Target } from './image.ts';
+export { Image, type Target } from './image.ts';
+export type { Layer } from './image-files.ts';
 export type { OpenOptions, ReferenceRecord } from './image-opener.ts';
 export type { ImageView } from './image-views.ts';
 export {
@@ -84,6 +86,7 @@ export {
   type View,
 } from './locator.ts';
 export { type OpenImageOptions, openImage, openImageOn } from './open-image.ts';
+export { openWritableImage, WritableImage, type WritableOptions } from './open-writable-image.ts';
 export type { CopyOptions, Progress } from './output/copy-sparse.ts';
 export { type ExportOptions, exportDevice } from './output/export-device.ts';
 export { type ExtractOptions, type ExtractReport, extract } from './output/extract.ts';

@@ -1,9 +1,12 @@
 import type { WritableContainer } from './container/container.ts';
+import type { ByteRange } from './device/block-device.ts';
 import { WritableFileDevice } from './device/file-device.ts';
-import { denied } from './errors.ts';
+import { denied, notFound } from './errors.ts';
 import type { Diagnostic } from './format.ts';
+import { isFileOf } from './image-files.ts';
 import { fileOptions, ImageOpener, type OpenOptions, type ReferenceRecord } from './image-opener.ts';
 import { requireBytes } from './open-image.ts';
+import { openPartitionTable } from './partition/formats.ts';
 
 /** How to open for writing: how for reading, less what only reading has, and the word for it. */
 export interface WritableOptions extends Pick<OpenOptions, 'format' | 'sectorSize' | 'references' | 'allowReferences'> {
@@ -26,6 +29,23 @@ export class WritableImage implements AsyncDisposable {
     this.diagnostics = opener.diagnostics;
     this.references = opener.references;
     this.#opener = opener;
+  }
+
+  /** Whether a path leads to one of the files that the image is made of. */
+  hasFile(path: string): Promise<boolean> {
+    return isFileOf(this.disk, this.references, path);
+  }
+
+  /** Where the disk (no number) or a partition lies on the disk, as far as the disk reaches; NOT_FOUND for none of that number. */
+  async rangeOf(partition?: number): Promise<ByteRange> {
+    const { size } = this.disk;
+    if (partition === undefined) return { start: 0, length: size };
+    const table = await openPartitionTable(this.disk, this.#opener.context);
+    const found = table?.partitions.find(({ number, kind }) => number === partition && kind !== 'extended');
+    if (found === undefined)
+      throw notFound({ layer: 'locator', expected: 'a partition of the disk', found: `p${partition}` });
+    const start = Math.min(found.start, size);
+    return { start, length: Math.max(0, Math.min(found.length, size - start)) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,6 +1,5 @@
-import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { denied, exportDevice, FileDevice, formatBytes, type Image } from '../../core/index.ts';
+import { denied, exportDevice, formatBytes, type Image } from '../../core/index.ts';
 import { addImageCommand, type Host } from '../image-command.ts';
 import type { ImageOptions } from '../session.ts';
 import { bytesOf, writeBytes } from '../target-bytes.ts';
@@ -43,15 +42,7 @@ export function registerExport(host: Host): void {
 }
 
 /** Not even `--force` replaces a file that the image itself is made of. */
-async function requireOther(image: Image, out: string): Promise<void> {
-  const found = await stat(out).catch(() => undefined);
-  if (found === undefined) return;
-  const identity = `${found.dev}:${found.ino}`;
-  const own = image.layers.map(({ container: { file } }) => (file instanceof FileDevice ? file.identity : undefined));
-  for (const { path } of image.references) {
-    const referred = path === undefined ? undefined : await stat(path).catch(() => undefined);
-    if (referred !== undefined) own.push(`${referred.dev}:${referred.ino}`);
-  }
-  if (!own.includes(identity)) return;
+export async function requireOther(image: Image, out: string): Promise<void> {
+  if (!(await image.hasFile(out))) return;
   throw denied({ layer: 'output', structure: out, expected: 'another file', found: 'a file of the image itself' });
 }

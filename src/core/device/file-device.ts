@@ -44,7 +44,7 @@ export class FileDevice implements BlockDevice {
     this.path = path;
     this.currentSize = stat.size;
     this.sectorSize = sectorSize;
-    this.identity = `${stat.dev}:${stat.ino}`;
+    this.identity = identityOf(stat);
     this.#descriptor = descriptor;
     this.#owned = owned;
   }
@@ -125,7 +125,7 @@ export class WritableFileDevice extends FileDevice implements ResizableBlockDevi
 
   /**
    * Keeps other programs that honor QEMU's locks from writing to the file until it is closed. DENIED when one of them has it
-   * open already: as an image that it writes, or as the backing file of one. Nothing where the system has no such locks.
+   * open already and does not share it, as QEMU does not what a machine writes. Nothing where the system has no such locks.
    */
   async lock(): Promise<void> {
     const { locks } = await loadNative();
@@ -157,6 +157,16 @@ export class WritableFileDevice extends FileDevice implements ResizableBlockDevi
       throw systemError(cause, this.path);
     });
   }
+}
+
+/** What `FileDevice.identity` would be for the file at a path; undefined when there is none. */
+export async function fileIdentity(path: string): Promise<string | undefined> {
+  const stat = await fs.promises.stat(path).catch(() => undefined);
+  return stat === undefined ? undefined : identityOf(stat);
+}
+
+function identityOf({ dev, ino }: fs.Stats): string {
+  return `${dev}:${ino}`;
 }
 
 async function openReadOnly(path: string): Promise<number> {
