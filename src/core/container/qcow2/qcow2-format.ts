@@ -13,7 +13,7 @@ import {
 } from '../container.ts';
 import { listSnapshots, openState } from './disk-state.ts';
 import { checkEncryption, openEncryption } from './encryption.ts';
-import { INCOMPATIBLE, unreadableFeatures } from './features.ts';
+import { AUTOCLEAR, INCOMPATIBLE, unreadableFeatures } from './features.ts';
 import {
   checkHeader,
   extensionsEnd,
@@ -124,6 +124,15 @@ function reportOddities(header: Qcow2Header, context: OpenContext): void {
       'size',
       `${header.virtualSize} bytes are no whole sectors: QEMU leaves out the last ${header.virtualSize % 512}`,
     );
+  }
+  if (hasBit64(header.autoclearFeatures, AUTOCLEAR.rawDataFile)) {
+    if (!header.hasDataFile) report('autoclearFeatures', 'the raw external data bit is set, but there is no data file');
+    else if (header.backingName !== undefined) {
+      report(
+        'autoclearFeatures',
+        'the data file is marked raw, but there is a backing file: it is no whole disk alone',
+      );
+    }
   }
   if (header.refcountTableClusters === 0) report('refcountTableClusters', 'the image has no reference counts');
 }
