@@ -1,7 +1,7 @@
 import { crc32c, crc32cWithoutField } from '../../../bytes/crc32c.ts';
 import { divideUp, roundUp } from '../../../bytes/rounding.ts';
 import { viewOf } from '../../../bytes/struct.ts';
-import { readBytes, type ResizableBlockDevice } from '../../../device/block-device.ts';
+import { type ResizableBlockDevice, readBytes } from '../../../device/block-device.ts';
 import { assert, corrupt } from '../../../errors.ts';
 import {
   BAT_ENTRY_BYTES,
