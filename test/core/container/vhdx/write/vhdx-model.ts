@@ -81,11 +81,11 @@ export function randomCalls(seed: number, count: number, recipe: DiskRecipe): Ca
   let size = recipe.virtualSize;
   return Array.from({ length: count }, (_, index): Call => {
     const kind = random();
-    if (kind < 0.07) {
+    if (kind < 0.1) {
       size += (1 + below(random() < 0.5 ? 200 : (blockSize * 1.5) / logicalSectorSize)) * logicalSectorSize;
       return { kind: 'resize', size };
     }
-    if (kind < 0.14) return { kind: 'flush' };
+    if (kind < 0.16) return { kind: 'flush' };
     const shape = random();
     let offset = below(size - 1);
     let length = 1 + below(Math.min(size - offset, shape < 0.6 ? 9000 : 300_000));

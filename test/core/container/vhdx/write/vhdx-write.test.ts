@@ -16,12 +16,12 @@ for (const [index, recipe] of recipes.entries()) {
   const { type, blockSize, logicalSectorSize = 512, parentSize } = recipe;
   const name = `${type}, blocks of ${blockSize / MIB} MiB, sectors of ${logicalSectorSize}`;
   test(`random calls do what a plain array does: ${name}${parentSize ? `, parent of ${parentSize}` : ''}`, async (t) => {
-    for (let seed = 1; seed <= 4; seed++) {
+    for (let seed = 1; seed <= 2; seed++) {
       const file = new MemoryDevice(new Uint8Array(0));
       const { context, model, parentFile } = await makeDisk(file, recipe);
       const parentBefore = parentFile && (await contents(parentFile));
       let disk = await vhdxFormat.openWritable!(file, context);
-      for (const [number, call] of randomCalls(seed * 100 + index, 40, recipe).entries()) {
+      for (const [number, call] of randomCalls(seed * 100 + index, 32, recipe).entries()) {
         await perform(disk, call);
         model.apply(call);
         const difference = firstDifference(await contents(disk), model.bytes);
@@ -29,7 +29,7 @@ for (const [index, recipe] of recipes.entries()) {
           t.fail(`seed ${seed}, call ${number} ${JSON.stringify(call)}: ${difference}`);
           return;
         }
-        if (number % 13 === 12) {
+        if (number % 11 === 10) {
           await disk[Symbol.asyncDispose]();
           disk = await vhdxFormat.openWritable!(file, context);
         }
