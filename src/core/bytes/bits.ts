@@ -86,6 +86,11 @@ export function joinHalves(high: number, low: number): number {
   return high * 0x1_0000_0000 + low;
 }
 
+/** A 64-bit word from its two 32-bit halves. */
+export function joinHalves64(high: number, low: number): bigint {
+  return (BigInt(high) << 32n) | BigInt(low);
+}
+
 /** Gives `count` bits from bit `from` up the value `set`; bit 0 is the least significant of the first byte. */
 export function fillBits(bytes: Uint8Array, from: number, count: number, set: boolean): void {
   const end = from + count;

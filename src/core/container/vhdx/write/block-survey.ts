@@ -1,5 +1,5 @@
-import { SparseBitSet } from '../../../bytes/sparse-bit-set.ts';
 import { divideUp } from '../../../bytes/rounding.ts';
+import { SparseBitSet } from '../../../bytes/sparse-bit-set.ts';
 import { viewOf } from '../../../bytes/struct.ts';
 import { type BlockDevice, readBytes } from '../../../device/block-device.ts';
 import { corrupt } from '../../../errors.ts';
@@ -56,7 +56,8 @@ export async function surveyBlocks(file: BlockDevice, { geometry, bat, metadata,
       const index = (done + at) / BAT_ENTRY_BYTES;
       const offset = bat.fileOffset + done + at;
       if (index % (chunkRatio + 1) === chunkRatio) {
-        if (state === SECTOR_BITMAP_BLOCK.present) claim('sector bitmap block', fileOffset, SECTOR_BITMAP_BYTES, offset);
+        if (state === SECTOR_BITMAP_BLOCK.present)
+          claim('sector bitmap block', fileOffset, SECTOR_BITMAP_BYTES, offset);
       } else if (state === PAYLOAD_BLOCK.fullyPresent || state === PAYLOAD_BLOCK.partiallyPresent)
         claim('payload block', fileOffset, blockSize, offset);
     }

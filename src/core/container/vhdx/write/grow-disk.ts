@@ -1,12 +1,14 @@
+import { joinHalves64 } from '../../../bytes/bits.ts';
 import { crc32c, crc32cWithoutField } from '../../../bytes/crc32c.ts';
-import { divideUp, roundUp } from '../../../bytes/rounding.ts';
+import { divideDown, divideUp, roundUp } from '../../../bytes/rounding.ts';
 import { viewOf } from '../../../bytes/struct.ts';
-import { readBytes, type ResizableBlockDevice } from '../../../device/block-device.ts';
+import { type ResizableBlockDevice, readBytes } from '../../../device/block-device.ts';
 import { assert, corrupt } from '../../../errors.ts';
 import {
   BAT_ENTRY_BYTES,
   type BatGeometry,
   batGeometry,
+  bitmapEntryIndex,
   PAYLOAD_BLOCK,
   packBatEntry,
   payloadEntryIndex,
@@ -63,11 +65,11 @@ export interface Grown {
 export async function growDisk(parts: GrownParts, size: number): Promise<Grown> {
   const { pages, regions, geometry: old } = parts;
   const geometry = batGeometry(size, old.blockSize, parts.logicalSectorSize, parts.hasParent);
-  const newEntries = await planEntries(parts, geometry);
+  const entries = await planEntries(parts, geometry);
   const fits = geometry.entryCount * BAT_ENTRY_BYTES <= regions.bat.length;
-  const bat = fits ? regions.bat : await moveTable(parts, geometry, newEntries);
+  const bat = fits ? regions.bat : await moveTable(parts, geometry, entries);
   if (fits) {
-    for (const [index, bytes] of entryChunks(newEntries, old.entryCount, geometry.entryCount)) {
+    for (const [index, bytes] of entryChunks(entries, geometry.entryCount)) {
       await pages.writeBytes(bat.fileOffset + index * BAT_ENTRY_BYTES, bytes);
       if (pages.editedCount >= MAX_EDITED_PAGES) await pages.commit();
     }
@@ -78,53 +80,61 @@ export async function growDisk(parts: GrownParts, size: number): Promise<Grown> 
   return { geometry, bat };
 }
 
-/** Gives the 64-bit word of a new entry by its number in the table. */
-type EntryWords = (index: number) => bigint;
+/** The entries that the table has from entry `first` on. */
+interface NewEntries {
+  readonly first: number;
+  /** The 64-bit word of an entry by its number. */
+  word(index: number): bigint;
+}
 
-async function planEntries(parts: GrownParts, geometry: BatGeometry): Promise<EntryWords> {
-  const { geometry: old, space, allocateAll, hasParent, parentSize } = parts;
+async function planEntries(parts: GrownParts, geometry: BatGeometry): Promise<NewEntries> {
+  const { geometry: old, pages, regions, space, allocateAll, hasParent, parentSize } = parts;
   const { blockSize, chunkRatio } = geometry;
   const firstBlock = old.payloadBlockCount;
+  // With a parent the last chunk's entries are all there already; without, not even that of its sector bitmap is.
+  const first = Math.min(old.entryCount, payloadEntryIndex(firstBlock, geometry));
+  const bitmapIndex = bitmapEntryIndex(old.sectorBitmapBlockCount - 1, geometry);
+  const bitmap = hasParent ? await pages.readWord(regions.bat.fileOffset + bitmapIndex * BAT_ENTRY_BYTES) : undefined;
   const added = geometry.payloadBlockCount - firstBlock;
   const place = allocateAll && added > 0 ? await space.extend(added * blockSize) : 0;
   const hiddenEnd = hasParent ? divideUp(parentSize, blockSize) : 0;
-  return (index) => {
-    const chunk = Math.floor(index / (chunkRatio + 1));
-    const block = index - chunk;
-    const isPayload = index % (chunkRatio + 1) !== chunkRatio && block >= firstBlock;
-    if (!isPayload || block >= geometry.payloadBlockCount) return 0n;
-    assert(payloadEntryIndex(block, geometry) === index, 'the entry is that of the block');
+  const word = (index: number): bigint => {
+    if (index % (chunkRatio + 1) === chunkRatio)
+      return index === bitmapIndex && bitmap !== undefined ? joinHalves64(bitmap.high, bitmap.low) : 0n;
+    const block = index - divideDown(index, chunkRatio + 1);
+    if (block >= geometry.payloadBlockCount) return 0n;
     if (allocateAll) return packBatEntry(PAYLOAD_BLOCK.fullyPresent, place + (block - firstBlock) * blockSize);
     return packBatEntry(block < hiddenEnd ? PAYLOAD_BLOCK.zero : PAYLOAD_BLOCK.notPresent, 0);
   };
+  return { first, word };
 }
 
-/** The words of entries `first` to `end` as bytes, with the number of the first in each piece. */
-function* entryChunks(words: EntryWords, first: number, end: number): Generator<[number, Uint8Array], void> {
+/** The new entries up to entry `end` as bytes, with the number of the first in each piece. */
+function* entryChunks({ first, word }: NewEntries, end: number): Generator<[number, Uint8Array], void> {
   const step = CHUNK_BYTES / BAT_ENTRY_BYTES;
   for (let from = first; from < end; from += step) {
     const bytes = new Uint8Array(Math.min(step, end - from) * BAT_ENTRY_BYTES);
     const view = viewOf(bytes);
     for (let at = 0; at < bytes.length; at += BAT_ENTRY_BYTES)
-      view.setBigUint64(at, words(from + at / BAT_ENTRY_BYTES), true);
+      view.setBigUint64(at, word(from + at / BAT_ENTRY_BYTES), true);
     yield [from, bytes];
   }
 }
 
 /** Writes the whole table to a larger place at the end of the file. The old place stays unused: the log may still name it. */
 async function moveTable(
-  { file, space, regions, geometry: old }: GrownParts,
+  { file, space, regions }: GrownParts,
   geometry: BatGeometry,
-  newEntries: EntryWords,
+  entries: NewEntries,
 ): Promise<Region> {
   const length = roundUp(geometry.entryCount * BAT_ENTRY_BYTES, MIB);
   const fileOffset = await space.extend(length);
-  const oldBytes = old.entryCount * BAT_ENTRY_BYTES;
+  const oldBytes = entries.first * BAT_ENTRY_BYTES;
   for (let done = 0; done < oldBytes; done += CHUNK_BYTES) {
     const bytes = await readBytes(file, regions.bat.fileOffset + done, Math.min(CHUNK_BYTES, oldBytes - done));
     await file.writeFrom(bytes, fileOffset + done);
   }
-  for (const [index, bytes] of entryChunks(newEntries, old.entryCount, geometry.entryCount))
+  for (const [index, bytes] of entryChunks(entries, geometry.entryCount))
     await file.writeFrom(bytes, fileOffset + index * BAT_ENTRY_BYTES);
   return { fileOffset, length };
 }

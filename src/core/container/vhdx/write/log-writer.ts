@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { WritableBlockDevice } from '../../../device/block-device.ts';
-import { type HeaderUpdater, NIL_GUID } from './header-updater.ts';
+import { ZERO_GUID } from '../current-header.ts';
+import type { HeaderUpdater } from './header-updater.ts';
 import { buildLogEntry, type LogChange, logEntryLength, MAX_CHANGES } from './log-entry-bytes.ts';
 import { writeZeroBytes } from './zero-bytes.ts';
 
@@ -70,7 +71,7 @@ export class LogWriter {
   async empty(): Promise<void> {
     if (!this.isActive) return;
     await this.#file.flush();
-    await this.#headers.update({ logGuid: NIL_GUID });
+    await this.#headers.update({ logGuid: ZERO_GUID });
     this.#used = 0;
   }
 }

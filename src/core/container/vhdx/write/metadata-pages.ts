@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { fillBits } from '../../../bytes/bits.ts';
+import { fillBits, joinHalves64 } from '../../../bytes/bits.ts';
 import { roundDown } from '../../../bytes/rounding.ts';
 import { viewOf } from '../../../bytes/struct.ts';
 import { type BlockDevice, readBytes } from '../../../device/block-device.ts';
@@ -42,7 +42,7 @@ export class MetadataPages {
 
   async writeWord(offset: number, word: bigint): Promise<void> {
     const { high, low } = await this.readWord(offset);
-    if (BigInt(high) * 0x1_0000_0000n + BigInt(low) === word) return;
+    if (joinHalves64(high, low) === word) return;
     const start = roundDown(offset, PAGE_BYTES);
     viewOf(await this.#edit(start)).setBigUint64(offset - start, word, true);
   }

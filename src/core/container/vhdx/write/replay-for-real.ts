@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { roundUp } from '../../../bytes/rounding.ts';
-import { type BlockDevice, readBytes, type ResizableBlockDevice } from '../../../device/block-device.ts';
+import { type BlockDevice, type ResizableBlockDevice, readBytes } from '../../../device/block-device.ts';
 import { extentsOf } from '../../../device/extent.ts';
+import { ZERO_GUID } from '../current-header.ts';
 import { MIB } from '../header.ts';
-import { type HeaderUpdater, NIL_GUID } from './header-updater.ts';
+import type { HeaderUpdater } from './header-updater.ts';
 import { writeZeroBytes } from './zero-bytes.ts';
 
 /** What is copied at once. */
@@ -22,7 +23,7 @@ export async function replayForReal(
   await headers.update({ fileWriteGuid: randomUUID() });
   if (replayed !== file) await applyChanges(file, replayed);
   await file.flush();
-  await headers.update({ logGuid: NIL_GUID });
+  await headers.update({ logGuid: ZERO_GUID });
 }
 
 async function applyChanges(file: ResizableBlockDevice, replayed: BlockDevice): Promise<void> {
