@@ -52,7 +52,9 @@ export async function printTree(image: Image, options: TreeOptions, session: Ses
   else for (const row of layoutRows(image.partitionTable, image.disk.size)) children.push(rowBranch(row, volumes));
   children.push(...viewBranches(image));
   const { container } = image;
-  const text = `${escapeText(image.path)}: ${container.format}, ${formatBytes(container.size)}`;
+  const name =
+    image.view === undefined ? escapeText(image.path) : `${escapeText(image.path)}, ${formatView(image.view)}`;
+  const text = `${name}: ${container.format}, ${formatBytes(container.size)}`;
   const root = { text, json: { container: layerJson(image.layers[0]!) }, children };
   if (options.json) await session.output.json(branchJson(root));
   else await session.output.printAll(lines(root));
