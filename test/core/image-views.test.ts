@@ -1,7 +1,17 @@
 import { rename, symlink } from 'node:fs/promises';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { DiskError, type Image, openImage, parseLocator, type View } from '../../src/core/index.ts';
+import { ImageViews } from '../../src/core/image-views.ts';
+import {
+  type Container,
+  DiskError,
+  formatView,
+  type Image,
+  openImage,
+  parseLocator,
+  type Snapshot,
+  type View,
+} from '../../src/core/index.ts';
 import { fixtureFacts, fixtureFile } from '../helpers/fixtures.ts';
 import { sha256 } from '../helpers/sha256.ts';
 import { temporaryFolder } from '../helpers/tools.ts';
@@ -98,6 +108,87 @@ test('without its backing file an image opens when asked to, and says what that 
   const bytes = new Uint8Array(0x6000);
   await image.disk.readInto(bytes, 0x10000);
   t.true(bytes.every((byte) => byte === 0));
+});
+
+test('each snapshot is an image of its own, by its name and by its ID, opened once', async (t) => {
+  const file = await fixtureFile('qcow2/snapshot.qcow2', temporaryFolder(t));
+  await using image = await openImage(file);
+  t.deepEqual(
+    image.views.map(({ view }) => formatView(view)),
+    ['snapshot=before the change', 'snapshot=after it'],
+  );
+  const present = await sha256(image.disk);
+  const hashes = [];
+  for (const [id, name] of [
+    ['1', 'before the change'],
+    ['2', 'after it'],
+  ] as const) {
+    const view = await image.openView({ kind: 'snapshot', snapshot: name });
+    t.is(await image.openView({ kind: 'snapshot', snapshot: id }), view);
+    t.deepEqual(view.view, { kind: 'snapshot', snapshot: name });
+    await using direct = await openImage(file, { snapshot: id });
+    hashes.push(await sha256(view.disk));
+    t.is(hashes.at(-1), await sha256(direct.disk));
+  }
+  t.deepEqual([hashes[0] === present, hashes[1] === present], [false, true]);
+  const message = /one of snapshot=before the change, snapshot=after it, found none/;
+  await t.throwsAsync(image.openView({ kind: 'snapshot', snapshot: 'none' }), { code: 'NOT_FOUND', message });
+  await t.throwsAsync(openImage(file, { snapshot: '1', layer: 1 }), { code: 'UNSUPPORTED' });
+});
+
+/** Views over a container that says it has these snapshots; a view that is opened is a name. */
+function viewsOver(snapshots: readonly Partial<Snapshot>[]) {
+  const opened: string[] = [];
+  const open = async (view: View): Promise<Image> => {
+    opened.push(formatView(view));
+    return { view } as Image;
+  };
+  const container = { snapshots, properties: [] } as Partial<Container> as Container;
+  const views = new ImageViews({ container, openSnapshot: open, openLayer: open, openWithoutLog: open });
+  return { views, opened };
+}
+
+test('snapshots that share a name, or have none, are told by their IDs', async (t) => {
+  const { views } = viewsOver([
+    { id: '1', name: 'same' },
+    { id: '2', name: 'same' },
+    { id: '3', name: '' },
+    { id: '4', name: '1' },
+    { id: '5', name: '5' },
+    { id: '6', name: 'own' },
+  ]);
+  const names = views.list().map(({ view }) => formatView(view));
+  t.deepEqual(
+    names.map((name) => name.slice('snapshot='.length)),
+    ['1', '2', '3', '4', '5', 'own'],
+  );
+  const open = async (snapshot: string) => (await views.open({ kind: 'snapshot', snapshot })).view;
+  t.deepEqual(await open('1'), { kind: 'snapshot', snapshot: '1' });
+  t.deepEqual(await open('same'), { kind: 'snapshot', snapshot: '1' });
+  t.deepEqual(await open('6'), { kind: 'snapshot', snapshot: 'own' });
+});
+
+test('so many views are open at once and no more; one that fails is tried again', async (t) => {
+  const { views, opened } = viewsOver(
+    Array.from({ length: 40 }, (_, index) => ({ id: `${index}`, name: `n${index}` })),
+  );
+  for (let index = 0; index < 32; index++) await views.open({ kind: 'snapshot', snapshot: `n${index}` });
+  await views.open({ kind: 'snapshot', snapshot: 'n0' });
+  t.is(opened.length, 32);
+  await t.throwsAsync(views.open({ kind: 'snapshot', snapshot: 'n33' }), {
+    code: 'OUT_OF_RANGE',
+    message: /at most 32/,
+  });
+  await t.throwsAsync(views.open({ kind: 'snapshot', snapshot: 'n99' }), { code: 'NOT_FOUND', message: /and 30 more/ });
+});
+
+test('the files that an image is made of are known, whatever path leads to them', async (t) => {
+  const { top, folder } = await chain(t);
+  await using image = await openImage(top);
+  const link = path.join(folder, 'link');
+  await symlink(path.join(folder, CHAIN[2]!), link);
+  for (const file of [top, link, path.join(folder, CHAIN[1]!)]) t.true(await image.hasFile(file), file);
+  for (const file of [folder, path.join(folder, 'missing')]) t.false(await image.hasFile(file), file);
 });
 
 function messages(image: Image): string {
