@@ -72,9 +72,9 @@ export function openOptions(options: ImageOptions): OpenImageOptions {
 
 /** What was odd is said on standard error, once the command has met it. */
 export function noteDiagnostics(image: Pick<Image, 'diagnostics'>, session: Session): void {
-  for (const { layer, structure, offset, message } of image.diagnostics) {
+  for (const { layer, structure, offset, message, view = '' } of image.diagnostics) {
     const place = [structure, offset === undefined ? undefined : `at offset 0x${offset.toString(16)}`];
-    const parts = [layer, place.filter((part) => part !== undefined).join(' '), message];
+    const parts = [view, layer, place.filter((part) => part !== undefined).join(' '), message];
     session.note(`note: ${escapeUnprintable(parts.filter((part) => part !== '').join(': '))}`);
   }
 }

@@ -7,6 +7,7 @@ import { FileDevice, WritableFileDevice } from './device/file-device.ts';
 import { MemoryDevice } from './device/memory-device.ts';
 import { assert, corrupt, DiskError } from './errors.ts';
 import type { Diagnostic, OpenContext, Reference } from './format.ts';
+import { formatView, type View } from './locator.ts';
 import { type ReferencePolicy, referenceDetails, resolveReference } from './references.ts';
 
 /** Diagnostics that are kept; a hostile image could give cause for any number. */
@@ -76,27 +77,31 @@ export class ImageOpener implements AsyncDisposable {
   async openWritableContainer(): Promise<WritableContainer> {
     const { file } = this;
     assert(file instanceof WritableFileDevice, 'what is written was opened for it');
-    return this.#stack.use(await openWritableContainer(file, this.context, this.options.format));
+    return this.#stack.use(await openWritableContainer(file, this.contextFor(undefined), this.options.format));
   }
 
-  /** For what opens later: the partition table, filesystems. They name no files. */
-  get context(): OpenContext {
-    return this.#context({ path: this.file.path, place: this.#place, chain: [this.file.identity] });
+  /** For what opens later: the partition table, filesystems, those of a view too. They name no files. */
+  contextFor(view: View | undefined): OpenContext {
+    const context = this.#context({ path: this.file.path, place: this.#place, chain: [this.file.identity] });
+    if (view === undefined) return context;
+    return { ...context, report: (diagnostic) => this.#report({ ...diagnostic, view: formatView(view) }) };
   }
 
   #context(link: ChainLink): OpenContext {
+    const depth = link.chain.length - 1;
     return {
-      report: (diagnostic) => this.#report(diagnostic),
+      report: (diagnostic) => this.#report(depth === 0 ? diagnostic : { ...diagnostic, view: `layer=${depth}` }),
       openReference: (reference) => this.#openReference(reference, link),
     };
   }
 
   #report(diagnostic: Diagnostic): void {
     const { diagnostics } = this;
+    // A view reads the header of the image again, and meets what was met before.
+    const isNew = diagnostics.length <= MAX_DIAGNOSTICS && !diagnostics.some((known) => isSame(known, diagnostic));
+    if (!isNew) return;
     if (diagnostics.length < MAX_DIAGNOSTICS) diagnostics.push(diagnostic);
-    else if (diagnostics.length === MAX_DIAGNOSTICS) {
-      diagnostics.push({ layer: 'image', message: 'there is more that is odd than is listed here' });
-    }
+    else diagnostics.push({ layer: 'image', message: 'there is more that is odd than is listed here' });
   }
 
   async #openReference(reference: Reference, link: ChainLink): Promise<BlockDevice> {
@@ -167,6 +172,10 @@ export class ImageOpener implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack.disposeAsync();
   }
+}
+
+function isSame(left: Diagnostic, right: Diagnostic): boolean {
+  return (['layer', 'structure', 'offset', 'message', 'view'] as const).every((field) => left[field] === right[field]);
 }
 
 type Writable<Value> = { -readonly [Key in keyof Value]: Value[Key] };

@@ -79,8 +79,9 @@ type StackParts = Pick<ImageParts, 'path' | 'view' | 'notices' | 'views' | 'owne
 
 /** Cache, partition table and volumes over a container. */
 async function stackOn(opener: ImageOpener, container: Container, parts: StackParts): Promise<Image> {
-  const { context, diagnostics, references } = opener;
+  const { diagnostics, references } = opener;
   const { view } = parts;
+  const context = opener.contextFor(view);
   const disk = new CachedDevice(container, view === undefined ? {} : { limitBytes: VIEW_CACHE_BYTES });
   let partitionTable: PartitionTable | undefined;
   let partitionError: unknown;

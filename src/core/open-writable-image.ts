@@ -40,7 +40,7 @@ export class WritableImage implements AsyncDisposable {
   async rangeOf(partition?: number): Promise<ByteRange> {
     const { size } = this.disk;
     if (partition === undefined) return { start: 0, length: size };
-    const table = await openPartitionTable(this.disk, this.#opener.context);
+    const table = await openPartitionTable(this.disk, this.#opener.contextFor(undefined));
     const found = table?.partitions.find(({ number, kind }) => number === partition && kind !== 'extended');
     if (found === undefined)
       throw notFound({ layer: 'locator', expected: 'a partition of the disk', found: `p${partition}` });

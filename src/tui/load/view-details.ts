@@ -1,4 +1,5 @@
 import {
+  type Diagnostic,
   escapeText,
   escapeUnprintable,
   FileDevice,
@@ -81,7 +82,12 @@ export function viewsDetails(image: Image, of: 'snapshot' | 'layer'): Details {
 
 /** What is odd in the container itself: nobody should look at the disk without knowing. */
 export function noticeFacts({ notices }: Image): Fact[] {
-  return notices.map(({ message }): Fact => ['warning', escapeUnprintable(message)]);
+  return notices.map((notice): Fact => ['warning', noticeText(notice)]);
+}
+
+/** What is odd, and in which layer when it is not the image itself. */
+export function noticeText({ message, view }: Diagnostic): string {
+  return escapeUnprintable(view === undefined ? message : `${view}: ${message}`);
 }
 
 /** The files that the image names, and what became of them. */

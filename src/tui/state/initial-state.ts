@@ -1,5 +1,6 @@
-import { escapeUnprintable, type Image } from '../../core/index.ts';
+import type { Image } from '../../core/index.ts';
 import { diskChildren } from '../load/children.ts';
+import { noticeText } from '../load/view-details.ts';
 import { emptyHex } from './hex-view.ts';
 import type { Viewport } from './layout.ts';
 import type { Message, Page, TuiState } from './state.ts';
@@ -19,7 +20,7 @@ function noticeOf({ notices }: Image): Message | undefined {
   const first = notices[0];
   if (first === undefined) return undefined;
   const more = notices.length === 1 ? '' : ` (and ${notices.length - 1} more: press !)`;
-  return { text: `${escapeUnprintable(first.message)}${more}`, tone: 'warning' };
+  return { text: `${noticeText(first)}${more}`, tone: 'warning' };
 }
 
 export function initialState(image: Image, viewport: Viewport, { locator, offset }: StartOptions = {}): TuiState {
