@@ -1,10 +1,13 @@
 import { spawnSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
 
 /** One job, done by us and by a peer on the same input. */
 export interface Job {
   readonly name: string;
   readonly ours: readonly string[];
   readonly peer: readonly string[];
+  /** What both write: removed before each run, outside the time. */
+  readonly output?: string;
 }
 
 export interface Result {
@@ -20,7 +23,7 @@ export function compare(job: Job, rounds = 5): Result {
   const ours: number[] = [];
   const peer: number[] = [];
   for (let round = 0; round <= rounds; round++) {
-    const times = [timed(job.ours), timed(job.peer)] as const;
+    const times = [timed(job.ours, job.output), timed(job.peer, job.output)] as const;
     if (round === 0) continue;
     ours.push(times[0]);
     peer.push(times[1]);
@@ -28,7 +31,8 @@ export function compare(job: Job, rounds = 5): Result {
   return { name: job.name, ours: median(ours), peer: median(peer), ratio: median(ours) / median(peer) };
 }
 
-function timed([command, ...args]: readonly string[]): number {
+function timed([command, ...args]: readonly string[], output: string | undefined): number {
+  if (output !== undefined) rmSync(output, { force: true });
   const started = performance.now();
   const { status, stderr, error } = spawnSync(command!, args, {
     stdio: ['ignore', 'ignore', 'pipe'],

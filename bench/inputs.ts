@@ -35,10 +35,9 @@ export function fullQcow2(folder: string, size: number): string {
   return image;
 }
 
-/** A compressed qcow2 (zlib) with `size` bytes of half-compressible data. */
-export function compressedQcow2(folder: string, size: number): string {
+/** A raw file of `size` bytes of half-compressible data. */
+export function textRaw(folder: string, size: number): string {
   const raw = path.join(folder, 'text.raw');
-  const image = path.join(folder, 'text.qcow2');
   const descriptor = openSync(raw, 'w');
   let number = 0;
   for (let offset = 0; offset < size; offset += 1024 * 1024) {
@@ -50,8 +49,13 @@ export function compressedQcow2(folder: string, size: number): string {
     writeSync(descriptor, text.slice(0, 1024 * 1024));
   }
   closeSync(descriptor);
+  return raw;
+}
+
+/** The same as a compressed qcow2 (zlib). */
+export function compressedQcow2(folder: string, raw: string): string {
+  const image = path.join(folder, 'text.qcow2');
   run('qemu-img', ['convert', '-c', '-O', 'qcow2', raw, image]);
-  rmSync(raw);
   return image;
 }
 

@@ -26,6 +26,8 @@ export interface ImageCommand<Options extends ImageOptions> {
   /** Lines of `sectorscope ...` for the help. */
   readonly examples: readonly string[];
   readonly options?: (command: Command) => void;
+  /** Set where `--format` says what to write: the image's own is given by `--input-format` then. */
+  readonly writesFormat?: boolean;
   action(image: Image, args: readonly (string | undefined)[], options: Options, session: Session): Promise<void>;
 }
 
@@ -35,13 +37,14 @@ const SECTOR_SIZE_LIMITS = { smallest: 512, largest: 65536 } as const;
 export function addImageCommand<Options extends ImageOptions>(host: Host, spec: ImageCommand<Options>): void {
   const command = host.program.command(spec.usage).description(spec.description);
   spec.options?.(command);
-  addImageOptions(command).option('--json', 'print JSON');
+  addImageOptions(command, spec.writesFormat === true ? '--input-format' : '--format').option('--json', 'print JSON');
   command.addHelpText('after', `\nExamples:\n${spec.examples.map((line) => `  $ ${line}`).join('\n')}`);
   command.action(async (...given: unknown[]) => {
     const [name, ...args] = command.processedArgs as [string, ...(string | undefined)[]];
     const options = given[command.registeredArguments.length] as Options;
     await host.run(options, async (session) => {
-      await using image = await openNamed(name, options, session);
+      const format = spec.writesFormat === true ? options.inputFormat : options.format;
+      await using image = await openNamed(name, { ...options, format }, session);
       try {
         await spec.action(image, args, options, session);
       } finally {

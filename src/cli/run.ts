@@ -2,7 +2,9 @@ import { Command, CommanderError } from 'commander';
 import type { Image } from '../core/index.ts';
 import { registerBrowse } from './commands/browse.ts';
 import { registerCat } from './commands/cat.ts';
+import { registerConvert } from './commands/convert.ts';
 import { registerCreate } from './commands/create.ts';
+import { registerDiff } from './commands/diff.ts';
 import { registerExport } from './commands/export.ts';
 import { registerExtract } from './commands/extract.ts';
 import { registerHash } from './commands/hash.ts';
@@ -62,6 +64,7 @@ export async function runCli(argv: readonly string[], faces: Faces): Promise<num
   for (const register of [registerInfo, registerParts, registerLs, registerCat, registerExtract]) register(host);
   for (const register of [registerHex, registerHash, registerExport, registerMap]) register(host);
   for (const register of [registerCreate, registerResize, registerWrite]) register(host);
+  for (const register of [registerConvert, registerDiff]) register(host);
   try {
     await program.parseAsync([...argv], { from: 'user' });
     return host.exitCode;
@@ -117,6 +120,9 @@ class CommandHost implements Host {
       leaveOut: (message) => {
         this.exitCode = EXIT.incomplete;
         note(message);
+      },
+      markFound: () => {
+        this.exitCode = EXIT.incomplete;
       },
       progress: (label) => new ProgressLine(label, process.stderr),
     };

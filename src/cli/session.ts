@@ -22,7 +22,9 @@ import type { ProgressLine } from './progress-line.ts';
 /** The options that every command on an image has, as commander hands them over. */
 export interface ImageOptions {
   readonly json?: boolean;
-  readonly format?: string;
+  readonly format?: string | undefined;
+  /** The image's own format, where `format` is that of the output. */
+  readonly inputFormat?: string;
   readonly sectorSize?: number;
   readonly allowReference: readonly string[];
   /** False after `--no-references`. */
@@ -42,6 +44,8 @@ export interface Session {
   note(message: string): void;
   /** The command goes on, and ends with exit code 1. */
   leaveOut(message: string): void;
+  /** The command goes on, and ends with exit code 1: it found what it was asked to look for. */
+  markFound(): void;
   /** Progress on standard error while it is a terminal. */
   progress(label: string): ProgressLine;
   /** For a face that handles SIGINT and SIGTERM itself: they abort `signal` no more. */

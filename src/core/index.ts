@@ -10,6 +10,7 @@ export {
   hasUndecodableBytes,
   unescapeText,
 } from './bytes/text.ts';
+export { type CompareOptions, differences } from './compare/differences.ts';
 export {
   type BackingLayer,
   backingLayers,
@@ -87,6 +88,7 @@ export {
 } from './locator.ts';
 export { type OpenImageOptions, openImage, openImageOn } from './open-image.ts';
 export { openWritableImage, WritableImage, type WritableOptions } from './open-writable-image.ts';
+export { type ConvertOptions, convertImage } from './output/convert/convert-image.ts';
 export type { CopyOptions, Progress } from './output/copy-sparse.ts';
 export { type ExportOptions, exportDevice } from './output/export-device.ts';
 export { type ExtractOptions, type ExtractReport, extract } from './output/extract.ts';
