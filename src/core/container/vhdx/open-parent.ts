@@ -31,9 +31,13 @@ function hostPath(path: string): string {
   return process.platform === 'win32' ? path : path.replaceAll('\\', '/');
 }
 
-/** Such a path may be followed by one that works: a drive letter (a protocol, to the policy) and a volume are of another machine. */
+/**
+ * Whether another path may still work: the file is not there, not allowed, or named as only another machine can (a drive
+ * letter is a protocol to the policy). What is wrong inside a file that is there is an answer.
+ */
 function isUnreachable({ code, layer }: DiskError): boolean {
-  return code === 'NOT_FOUND' || code === 'DENIED' || (code === 'UNSUPPORTED' && layer === 'reference');
+  if (layer !== 'file' && layer !== 'reference') return false;
+  return code === 'NOT_FOUND' || code === 'DENIED' || code === 'UNSUPPORTED';
 }
 
 function unreachable(
