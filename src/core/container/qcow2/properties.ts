@@ -105,6 +105,6 @@ export async function describeBitmaps(
 }
 
 function bitmapTitle({ name, granularityBits, flags }: Bitmap, isConsistent: boolean): string {
-  const details = [`${2 ** granularityBits} bytes a bit`, ...flags, ...(isConsistent ? [] : ['stale'])];
+  const details = [`${2n ** BigInt(granularityBits)} bytes a bit`, ...flags, ...(isConsistent ? [] : ['stale'])];
   return `${name} (${details.join(', ')})`;
 }

@@ -32,6 +32,9 @@ import { COMPRESSION_TYPES, type CompressionType } from './inflate-cluster.ts';
 import { describeBitmaps, propertiesOf } from './properties.ts';
 import { Qcow2Container } from './qcow2-container.ts';
 
+/** The specification has no limit for it; no system that we know takes a longer path. */
+const MAX_DATA_FILE_NAME = 4096;
+
 async function probe(device: BlockDevice): Promise<boolean> {
   if (device.size < 4) return false;
   return viewOf(await readBytes(device, 0, 4)).getUint32(0) === QCOW2_MAGIC;
@@ -141,14 +144,18 @@ function reportOddities(header: Qcow2Header, context: OpenContext): void {
 async function openDataFile(extensions: HeaderExtensions, context: OpenContext): Promise<BlockDevice> {
   const { dataFileName: name } = extensions;
   const offset = extensions.all.find(({ type }) => type === EXTENSION.dataFileName)?.offset;
+  const details = { layer: 'qcow2', structure: 'external data file name' };
   if (name === undefined) {
     throw unsupported({
-      layer: 'qcow2',
-      structure: 'external data file name',
+      ...details,
       offset: offset ?? headerV3.fields.incompatibleFeatures.offset,
       expected: 'a header extension that names the external data file',
       found: 'no name',
     });
+  }
+  if (name.length > MAX_DATA_FILE_NAME) {
+    const expected = `at most ${MAX_DATA_FILE_NAME} characters`;
+    throw unsupported({ ...details, offset, expected, found: `${name.length} characters` });
   }
   const device = await context.openReference({ kind: 'data file', name, format: 'raw', offset });
   // The data file itself, not the raw container over it: a map ends there, as it ends at the image file.
