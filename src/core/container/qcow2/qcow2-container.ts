@@ -9,7 +9,7 @@ import { CompressedClusters } from './compressed-clusters.ts';
 import type { Qcow2Header } from './header.ts';
 import type { CompressionType } from './inflate-cluster.ts';
 import type { MappingTable } from './mapping-table.ts';
-import { TableCache } from './table-cache.ts';
+import { TableCache, type TableSource } from './table-cache.ts';
 import { ENTRY_BYTES, type L2Entry, unpackL1Entry } from './table-entries.ts';
 
 /** What `qcow2Format.open` has read and checked. */
@@ -19,6 +19,8 @@ export interface Qcow2Parts {
   readonly compressionType: CompressionType;
   /** The entries that the virtual disk needs. */
   readonly l1Table: MappingTable;
+  /** Who writes has its own, which knows what the file does not have yet. */
+  readonly l2Tables?: TableSource | undefined;
   readonly backing: BackingLayer | undefined;
   readonly properties: readonly Property[];
   report(diagnostic: Diagnostic): void;
@@ -34,7 +36,7 @@ export class Qcow2Container implements Container {
   readonly properties: readonly Property[];
   readonly #header: Qcow2Header;
   readonly #l1Table: MappingTable;
-  readonly #l2Tables: TableCache;
+  readonly #l2Tables: TableSource;
   readonly #compressed: CompressedClusters;
   /** Bytes of the disk that one L2 table maps. */
   readonly #tableSpan: number;
@@ -50,7 +52,7 @@ export class Qcow2Container implements Container {
     this.properties = parts.properties;
     this.#header = header;
     this.#l1Table = parts.l1Table;
-    this.#l2Tables = new TableCache(file, header.clusterSize);
+    this.#l2Tables = parts.l2Tables ?? new TableCache(file, header.clusterSize);
     this.#compressed = new CompressedClusters(file, parts.compressionType, header.clusterSize);
     this.#tableSpan = header.clusterSize * (header.clusterSize / ENTRY_BYTES);
     this.#report = parts.report;

@@ -4,7 +4,7 @@ import { decodeName } from '../../bytes/text.ts';
 import { type BlockDevice, readBytes } from '../../device/block-device.ts';
 import { DiskError } from '../../errors.ts';
 import type { OpenContext, Property } from '../../format.ts';
-import type { BackingLayer, Container, ContainerFormat } from '../container.ts';
+import type { BackingLayer, ContainerFormat } from '../container.ts';
 import { featureList, INCOMPATIBLE, unreadableFeatures } from './features.ts';
 import {
   checkHeader,
@@ -22,9 +22,10 @@ import {
 import { type HeaderExtensions, parseHeaderExtensions } from './header-extensions.ts';
 import { COMPRESSION_TYPES, type CompressionType } from './inflate-cluster.ts';
 import { MappingTable } from './mapping-table.ts';
-import { Qcow2Container } from './qcow2-container.ts';
+import { Qcow2Container, type Qcow2Parts } from './qcow2-container.ts';
 import { readSnapshotTable } from './snapshot-table.ts';
 import { ENTRY_BYTES } from './table-entries.ts';
+import { WritableQcow2Container } from './write/writable-qcow2-container.ts';
 
 /** Encryption methods of the header (bytes 32 to 35), by their number. */
 const ENCRYPTION_METHODS = ['none', 'AES', 'LUKS'];
@@ -35,7 +36,7 @@ async function probe(device: BlockDevice): Promise<boolean> {
 }
 
 /** Reads header, extensions and L1 table, and opens the backing file; nothing is allocated for a field before it is checked. */
-async function open(file: BlockDevice, context: OpenContext): Promise<Container> {
+async function readParts(file: BlockDevice, context: OpenContext): Promise<Qcow2Parts> {
   const start = await readBytes(file, 0, Math.min(file.size, HEADER_V2_BYTES));
   const cluster = await readBytes(file, 0, Math.min(file.size, firstClusterBytes(start)));
   const fields = parseHeader(cluster);
@@ -47,7 +48,7 @@ async function open(file: BlockDevice, context: OpenContext): Promise<Container>
   reportOddities(header, context);
   const snapshots = await listSnapshots(file, header, context);
   const backing = await openBacking(cluster, header, extensions, context);
-  return new Qcow2Container({
+  return {
     file,
     header,
     compressionType,
@@ -55,7 +56,7 @@ async function open(file: BlockDevice, context: OpenContext): Promise<Container>
     backing,
     properties: [...propertiesOf(header, extensions, compressionType, backing), { key: 'snapshots', value: snapshots }],
     report: (diagnostic) => context.report(diagnostic),
-  });
+  };
 }
 
 /** The part of the L1 table that the disk needs; a disk of no bytes needs none, and its table may be anywhere. */
@@ -67,7 +68,12 @@ async function readL1Table(file: BlockDevice, header: Qcow2Header): Promise<Mapp
 }
 
 /** QEMU's format for disk images (docs/interop/qcow2.txt in its source), versions 2 and 3. */
-export const qcow2Format: ContainerFormat = { name: 'qcow2', probe, open };
+export const qcow2Format: ContainerFormat = {
+  name: 'qcow2',
+  probe,
+  open: async (file, context) => new Qcow2Container(await readParts(file, context)),
+  openWritable: async (file, context) => WritableQcow2Container.open(file, await readParts(file, context)),
+};
 
 function refuseUnreadable(header: HeaderFields, extensions: HeaderExtensions): void {
   const features = unreadableFeatures(header.incompatibleFeatures, extensions.featureNames);
