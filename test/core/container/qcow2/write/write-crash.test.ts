@@ -1,4 +1,5 @@
 import test from 'ava';
+import { headerV2 } from '../../../../../src/core/container/qcow2/header.ts';
 import type { CreateOptions } from '../../../../../src/core/container/qcow2/write/create.ts';
 import { MemoryDevice } from '../../../../../src/core/index.ts';
 import { seededRandom } from '../../../../conformance/device-conformance.ts';
@@ -23,15 +24,19 @@ interface Scenario extends CreateOptions {
   /** Done before the record begins. */
   readonly before?: readonly DiskOperation[];
   readonly operations: readonly DiskOperation[];
+  /** How many torn images for each cut. */
   readonly seeds?: number;
+  readonly movesRefcountTable?: true;
 }
 
 const scenarios: readonly Scenario[] = [
   {
     name: 'first writes to an empty image',
-    virtualSize: 64 * KIB,
+    virtualSize: 100 * KIB,
     clusterSize: 512,
-    operations: [writeOf(100, 3000, 1), writeOf(40 * KIB, 1500, 2), FLUSH, writeOf(1000, 5000, 3)],
+    refcountBits: 64,
+    operations: [writeOf(100, 40 * KIB, 1), writeOf(80 * KIB, 1500, 2), FLUSH, writeOf(1000, 5000, 3)],
+    seeds: 12,
   },
   {
     name: 'over a backing file',
@@ -80,12 +85,13 @@ const scenarios: readonly Scenario[] = [
   },
   {
     name: 'a larger refcount table',
-    virtualSize: 2100 * KIB,
+    virtualSize: 2300 * KIB,
     clusterSize: 512,
     refcountBits: 64,
-    before: [writeOf(0, 1860 * KIB, 9)],
-    operations: [writeOf(1900 * KIB, 60 * KIB, 1), writeOf(2000 * KIB, 30 * KIB, 2)],
-    seeds: 1,
+    before: [writeOf(0, 1920 * KIB, 9)],
+    operations: [writeOf(2000 * KIB, 90 * KIB, 1)],
+    seeds: 5,
+    movesRefcountTable: true,
   },
   ...[1, 2, 3, 4].map((seed) => ({
     name: `anything, seed ${seed}`,
@@ -96,6 +102,11 @@ const scenarios: readonly Scenario[] = [
     operations: randomOperations(seed, { count: 25, size: 40 * KIB, length: 4 * KIB, resize: true }),
   })),
 ];
+
+/** Where an image has its refcount table. */
+function tableOffset(image: Uint8Array): number {
+  return headerV2.parse(image).refcountTableOffset;
+}
 
 for (const [index, scenario] of scenarios.entries()) {
   test(`a crash at any write leaves a whole image: ${scenario.name}`, async (t) => {
@@ -127,6 +138,7 @@ for (const [index, scenario] of scenarios.entries()) {
       if (wrong !== undefined) return t.fail(wrong);
       count++;
     }
+    t.is(tableOffset(recorded.file.bytes) !== tableOffset(start.bytes), scenario.movesRefcountTable === true);
     t.log(`${recorded.file.operations.length} operations of the file, ${count} crashes`);
     t.deepEqual(checkQcow2(recorded.file.bytes), { errors: [], leaks: 0 });
   });
