@@ -205,7 +205,7 @@ export class ClusterAllocator {
     for (let done = 0; done < count; done++) {
       const references = await this.#references(first + done);
       if (references < 1 || !Number.isSafeInteger(references)) {
-        this.stay({ hostOffset, count: done });
+        this.stay([{ hostOffset, count: done }]);
         throw this.#badCount(first + done, 'a count for each reference to it', references);
       }
       this.#leaving.set(first + done, (this.#leaving.get(first + done) ?? 0) + 1);
@@ -213,12 +213,14 @@ export class ClusterAllocator {
   }
 
   /** Takes `leave` back. */
-  stay({ hostOffset, count }: ClusterSpan): void {
-    const first = divideDown(hostOffset, this.#parts.clusterSize);
-    for (let cluster = first; cluster < first + count; cluster++) {
-      const leaving = (this.#leaving.get(cluster) ?? 0) - 1;
-      if (leaving > 0) this.#leaving.set(cluster, leaving);
-      else this.#leaving.delete(cluster);
+  stay(spans: readonly (ClusterSpan | undefined)[]): void {
+    for (const { hostOffset, count } of spans.filter((span) => span !== undefined)) {
+      const first = divideDown(hostOffset, this.#parts.clusterSize);
+      for (let cluster = first; cluster < first + count; cluster++) {
+        const leaving = this.#leaving.get(cluster)! - 1;
+        if (leaving > 0) this.#leaving.set(cluster, leaving);
+        else this.#leaving.delete(cluster);
+      }
     }
   }
 

@@ -101,28 +101,41 @@ export class ClusterWriter {
   async #writeNew(table: MappingTable, plan: WritePlan, part: Uint8Array, at: number): Promise<number> {
     const { allocator, l2Tables } = this.#metadata;
     const first = this.#indexOf(at);
-    const isNew = plan.kind === 'new';
-    const clusters = isNew ? await allocator.allocate(plan.count) : { ...plan, isFresh: false };
     const start = roundDown(at, this.#clusterSize);
-    const written = part.subarray(0, Math.min(part.length, start + clusters.count * this.#clusterSize - at));
-    const old: ClusterSpan[] = [];
+    const isNew = plan.kind === 'new';
+    // Before new ones are looked for: what a damaged image counts as free may be what it has here.
+    const owners = isNew ? await this.#leaveOwners(table, first, plan.count) : [];
+    let clusters: NewClusters | undefined;
     try {
-      for (let index = first; isNew && index < first + clusters.count; index++) {
-        const span = spanOf(this.#entry(table, index), this.#clusterSize);
-        if (span === undefined) continue;
-        await allocator.leave(span);
-        old.push(span);
-      }
+      clusters = isNew ? await allocator.allocate(plan.count) : { ...plan, isFresh: false };
+      allocator.stay(owners.splice(clusters.count));
+      const written = part.subarray(0, Math.min(part.length, start + clusters.count * this.#clusterSize - at));
       await this.#fill(clusters, written, at);
+      for (let index = 0; index < clusters.count; index++) {
+        l2Tables.set(table, first + index, ownEntry(clusters.hostOffset + index * this.#clusterSize));
+      }
+      return written.length;
     } catch (error) {
-      for (const span of old) allocator.stay(span);
-      if (isNew) await allocator.release(clusters);
+      allocator.stay(owners);
+      if (isNew && clusters !== undefined) await allocator.release(clusters);
       throw error;
     }
-    for (let index = 0; index < clusters.count; index++) {
-      l2Tables.set(table, first + index, ownEntry(clusters.hostOffset + index * this.#clusterSize));
+  }
+
+  /** What each of `count` entries points to loses a reference; CORRUPT, and nothing lost, when one has none. */
+  async #leaveOwners(table: MappingTable, first: number, count: number): Promise<(ClusterSpan | undefined)[]> {
+    const owners: (ClusterSpan | undefined)[] = [];
+    try {
+      for (let index = first; index < first + count; index++) {
+        const owner = spanOf(this.#entry(table, index), this.#clusterSize);
+        if (owner !== undefined) await this.#metadata.allocator.leave(owner);
+        owners.push(owner);
+      }
+      return owners;
+    } catch (error) {
+      this.#metadata.allocator.stay(owners);
+      throw error;
     }
-    return written.length;
   }
 
   /** Fills whole clusters: `part`, and around it what the disk holds there now. */
@@ -245,13 +258,11 @@ export class ClusterWriter {
     }
     const shared = await l2Tables.load(tableOffset);
     const hasOtherOwner = await allocator.isShared(tableOffset);
-    const { hostOffset } = await allocator.allocate(1);
-    try {
-      await allocator.leave(span);
-    } catch (error) {
-      await allocator.release({ hostOffset, count: 1 });
+    await allocator.leave(span);
+    const { hostOffset } = await allocator.allocate(1).catch((error: unknown) => {
+      allocator.stay([span]);
       throw error;
-    }
+    });
     const table = l2Tables.create(hostOffset, shared.bytes.slice());
     // What two tables point to has at least two references.
     if (hasOtherOwner) clearCopied(table);
