@@ -200,6 +200,7 @@ export class Qcow2Container implements Container {
       encoding: this.#compressed.type,
       decodeInto: (target, offset, options) =>
         this.#compressed.readInto({ hostOffset, length: sourceLength }, target, within + offset, options),
+      decoder: this.#compressed,
     };
   }
 
