@@ -10,7 +10,7 @@ import {
 import type { Extent } from '../../../device/extent.ts';
 import { outOfRange } from '../../../errors.ts';
 import type { Property } from '../../../format.ts';
-import type { BackingLayer, WritableContainer } from '../../container.ts';
+import type { BackingLayer, Snapshot, WritableContainer } from '../../container.ts';
 import { INCOMPATIBLE } from '../features.ts';
 import { headerV3, notSupported, type Qcow2Header } from '../header.ts';
 import { Qcow2Container, type Qcow2Parts } from '../qcow2-container.ts';
@@ -59,6 +59,10 @@ export class WritableQcow2Container implements WritableContainer {
 
   get backing(): BackingLayer | undefined {
     return this.#parts.backing;
+  }
+
+  get snapshots(): readonly Snapshot[] {
+    return this.#parts.snapshots;
   }
 
   get properties(): readonly Property[] {
@@ -182,7 +186,8 @@ export class WritableQcow2Container implements WritableContainer {
     const { entries } = this.#metadata.l1Table;
     const l1EntriesUsed = entries.entryCount;
     const header = { ...this.#parts.header, virtualSize, l1EntriesUsed, l1TableOffset: entries.hostOffset };
-    return new Qcow2Container({ ...this.#parts, header, l1Table: entries, l2Tables: this.#metadata.l2Tables });
+    const { l2Tables } = this.#metadata;
+    return new Qcow2Container({ ...this.#parts, header, virtualSize, l1Table: entries, l2Tables });
   }
 
   /** Flushes, unless writing has failed for good; the image file and the backing file belong to whoever opened them. */
