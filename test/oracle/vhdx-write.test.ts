@@ -2,6 +2,8 @@ import { open, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import test from 'ava';
 import { vhdxFormat } from '../../src/core/container/vhdx/vhdx-format.ts';
+import { createVhdx } from '../../src/core/container/vhdx/write/create-vhdx.ts';
+import type { VhdxOptions } from '../../src/core/container/vhdx/write/vhdx-layout.ts';
 import { FileDevice, WritableFileDevice } from '../../src/core/device/file-device.ts';
 import { seededRandom } from '../conformance/device-conformance.ts';
 import {
@@ -15,7 +17,7 @@ import {
   randomCalls,
 } from '../core/container/vhdx/write/vhdx-model.ts';
 import { testContext } from '../helpers/context.ts';
-import { hasTools, temporaryFolder, tool } from '../helpers/tools.ts';
+import { hasTools, temporaryFolder, tool, toolText } from '../helpers/tools.ts';
 
 const recipes: DiskRecipe[] = (['fixed', 'dynamic'] as const).flatMap((type) => [
   { type, virtualSize: 5 * MIB + 512 * 7, blockSize: MIB },
@@ -53,6 +55,37 @@ for (const [index, recipe] of recipes.entries()) {
       const difference = firstDifference(await contents(await vhdxFormat.open(again, testContext())), model.bytes);
       t.is(difference, undefined, `round ${round}: what qemu wrote`);
     }
+  });
+}
+
+const GIB = 1024 ** 3;
+const growths: [VhdxOptions, number][] = [
+  // The table of 1 MiB is full at not quite 128 GiB: it moves.
+  [{ type: 'dynamic', virtualSize: 127 * GIB, blockSize: MIB }, 300 * GIB],
+  [{ type: 'fixed', virtualSize: 3 * MIB + 512, blockSize: MIB }, 130 * GIB],
+  [{ type: 'dynamic', virtualSize: MIB, blockSize: 256 * MIB }, 64 * 1024 ** 4],
+];
+
+for (const [options, size] of growths) {
+  test(`qemu reads a ${options.type} disk that grew from ${options.virtualSize} to ${size} bytes`, async (t) => {
+    if (!hasTools(t, 'qemu-img', 'qemu-io')) return;
+    const image = path.join(temporaryFolder(t), 'disk.vhdx');
+    await (await open(image, 'w')).close();
+    await using file = await WritableFileDevice.open(image);
+    await createVhdx(file, options);
+    const disk = await vhdxFormat.openWritable!(file, testContext());
+    const last = options.virtualSize - 512;
+    await disk.writeFrom(new Uint8Array(512).fill(7), last);
+    await disk.resize(size);
+    await disk.writeFrom(new Uint8Array(512).fill(9), size - 512);
+    await disk[Symbol.asyncDispose]();
+    await tool('qemu-img', ['check', '-q', image]);
+    const info = JSON.parse(await toolText('qemu-img', ['info', '--output=json', image])) as Record<string, unknown>;
+    t.is(info['virtual-size'], size);
+    const reads = [`read -P 7 ${last} 512`, `read -P 0 ${last + 512} 1M`, `read -P 9 ${size - 512} 512`];
+    const said = await toolText('qemu-io', ['-r', '-f', 'vhdx', ...reads.flatMap((read) => ['-c', read]), image]);
+    t.notRegex(said, /failed/);
+    t.is(said.match(/^read /gm)?.length, 3);
   });
 }
 
