@@ -1,5 +1,5 @@
-import { randomUUID } from 'node:crypto';
 import { crc32c } from '../../../bytes/crc32c.ts';
+import { randomGuid } from '../../../bytes/guid.ts';
 import { viewOf } from '../../../bytes/struct.ts';
 import type { ReadOptions, ResizableBlockDevice } from '../../../device/block-device.ts';
 import {
@@ -53,7 +53,7 @@ export async function startVhdx(device: ResizableBlockDevice, layout: VhdxLayout
   await device.resize(0);
   await device.resize(size);
   const { logOffset, logLength } = layout;
-  const [fileWriteGuid, dataWriteGuid] = [randomUUID(), randomUUID()];
+  const [fileWriteGuid, dataWriteGuid] = [randomGuid(), randomGuid()];
   for (const [index, offset] of HEADER_OFFSETS.entries()) {
     const sequenceNumber = BigInt(index + 1);
     const fields = { sequenceNumber, fileWriteGuid, dataWriteGuid, logGuid: ZERO_GUID, logLength, logOffset };

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomGuid } from '../../../bytes/guid.ts';
 import type { WritableBlockDevice } from '../../../device/block-device.ts';
 import { ZERO_GUID } from '../current-header.ts';
 import type { HeaderUpdater } from './header-updater.ts';
@@ -53,7 +53,7 @@ export class LogWriter {
     const length = logEntryLength(changes);
     // A log that is full to its last byte is taken for empty by QEMU: one sector always stays free.
     if (this.#used + length >= logLength) await this.empty();
-    const logGuid = this.isActive ? this.#headers.fields.logGuid : randomUUID();
+    const logGuid = this.isActive ? this.#headers.fields.logGuid : randomGuid();
     this.#sequenceNumber++;
     const place = { sequenceNumber: this.#sequenceNumber, tail: 0, logGuid, fileSize: this.#file.size };
     await this.#file.writeFrom(buildLogEntry(changes, place), logOffset + this.#used);

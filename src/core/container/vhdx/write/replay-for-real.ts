@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomGuid } from '../../../bytes/guid.ts';
 import { roundUp } from '../../../bytes/rounding.ts';
 import { type BlockDevice, type ResizableBlockDevice, readBytes } from '../../../device/block-device.ts';
 import { extentsOf } from '../../../device/extent.ts';
@@ -20,7 +20,7 @@ export async function replayForReal(
   headers: HeaderUpdater,
 ): Promise<void> {
   // MS-VHDX 2.2.2: before the first change of a file that was opened to write, the playback of the log too.
-  await headers.update({ fileWriteGuid: randomUUID() });
+  await headers.update({ fileWriteGuid: randomGuid() });
   if (replayed !== file) await applyChanges(file, replayed);
   await file.flush();
   await headers.update({ logGuid: ZERO_GUID });

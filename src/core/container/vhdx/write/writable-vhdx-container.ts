@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomGuid } from '../../../bytes/guid.ts';
 import { divideDown } from '../../../bytes/rounding.ts';
 import {
   type ByteRange,
@@ -187,7 +187,7 @@ export class WritableVhdxContainer implements WritableContainer {
    */
   async #start(): Promise<void> {
     if (this.#isStarted) return;
-    await this.#headers.update({ fileWriteGuid: randomUUID(), dataWriteGuid: randomUUID() });
+    await this.#headers.update({ fileWriteGuid: randomGuid(), dataWriteGuid: randomGuid() });
     if (this.file.size < this.#fileEnd) await this.file.resize(this.#fileEnd);
     this.#isStarted = true;
   }

@@ -93,13 +93,21 @@ export function wrongState(
   const flushed = mayLose ? file.operations.slice(0, count).findLastIndex(({ kind }) => kind === 'flush') : count - 1;
   const first = callAt(Math.max(0, flushed));
   const allowed = states.slice(first, last + 1);
-  if (allowed.some((state) => Buffer.compare(state, found) === 0)) return undefined;
-  if (!allowed.some((state) => state.length === found.length)) return `a disk of ${found.length} bytes`;
+  const at = foreignSector(found, allowed, mayLose);
+  return at === undefined ? undefined : `${at} is of none of the states ${first} to ${last}`;
+}
+
+/**
+ * The first sector that is of none of the states, or the size that is; with `mayMix`, each byte of a sector may be of another
+ * state: of several writes inside one sector a recording may lose any.
+ */
+export function foreignSector(found: Uint8Array, states: readonly Uint8Array[], mayMix: boolean): string | undefined {
+  if (states.some((state) => Buffer.compare(state, found) === 0)) return undefined;
+  if (!states.some((state) => state.length === found.length)) return `a disk of ${found.length} bytes`;
   for (let at = 0; at < found.length; at += SECTOR) {
     const sector = found.subarray(at, at + SECTOR);
-    const parts = allowed.map((state) => state.subarray(at, at + SECTOR));
-    if (!parts.some((part) => isSame(part, sector)) && !(mayLose && isMixed(parts, sector)))
-      return `sector at ${at} is of none of the states ${first} to ${last}`;
+    const parts = states.map((state) => state.subarray(at, at + SECTOR));
+    if (!parts.some((part) => isSame(part, sector)) && !(mayMix && isMixed(parts, sector))) return `sector at ${at}`;
   }
   return undefined;
 }
@@ -110,7 +118,6 @@ function isSame(state: Uint8Array, sector: Uint8Array): boolean {
   return sector.every((byte) => byte === 0);
 }
 
-/** Whether each byte is of one of the states: of several writes inside one sector the recording may lose any. */
 function isMixed(parts: readonly Uint8Array[], sector: Uint8Array): boolean {
   return sector.every((byte, index) => parts.some((part) => (part[index] ?? 0) === byte));
 }

@@ -26,7 +26,9 @@ for (const recipe of recipes) {
     };
     const all = cuts(trace);
     for (const count of all) await check(count, trace.file.after(count), false, `cut ${count}`);
-    for (let count = 1; count <= trace.file.operations.length; count++) {
+    // Once for each kind of disk: with all operations, this costs most.
+    const reordered = recipe.type !== 'fixed' && recipe.logicalSectorSize === undefined;
+    for (let count = 1; reordered && count <= trace.file.operations.length; count++) {
       await check(count, trace.file.afterReordered(count, count), true, `cut ${count}, reordered`);
     }
     t.true(all.length > 30, `${all.length} cuts`);
