@@ -9,9 +9,18 @@ const MAX_PASSPHRASE_BYTES = 64 * 1024;
 const STANDARD_INPUT = 0;
 const CARRIAGE_RETURN = 0x0d;
 
+/** Standard input can be read once, and a command may open two images. */
+let fromStandardInput: string | undefined;
+
 /** The first line of the file (`-` is standard input) without its end, else the environment's; undefined when there is neither. */
 export function readPassphrase(file: string | undefined): string | undefined {
   if (file === undefined) return process.env[PASSPHRASE_VARIABLE];
+  if (file !== '-') return firstLine(file);
+  fromStandardInput ??= firstLine(file);
+  return fromStandardInput;
+}
+
+function firstLine(file: string): string {
   const name = file === '-' ? 'standard input' : file;
   let bytes: Buffer;
   try {

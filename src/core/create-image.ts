@@ -5,7 +5,7 @@ import { VhdxContainer } from './container/vhdx/vhdx-container.ts';
 import { createVhdx } from './container/vhdx/write/create-vhdx.ts';
 import type { ParentReference } from './container/vhdx/write/metadata-region.ts';
 import { DEFAULT_SECTOR_SIZE, type ResizableBlockDevice } from './device/block-device.ts';
-import { WritableFileDevice } from './device/file-device.ts';
+import { fileIdentity, WritableFileDevice } from './device/file-device.ts';
 import { denied, outOfRange, unsupported } from './errors.ts';
 import type { Image } from './image.ts';
 import { openImage } from './open-image.ts';
@@ -44,6 +44,7 @@ export interface CreateImageOptions extends ReferencePolicy {
 export async function createImage(imagePath: string, options: CreateImageOptions): Promise<number> {
   const { overwrite = false, backing } = options;
   await checkTarget(imagePath, overwrite);
+  if (overwrite) await refuseUsed(imagePath);
   if (backing === undefined) return createNew(imagePath, options, undefined);
   const file = path.resolve(path.dirname(imagePath), backing.name);
   const { references, allowReferences } = options;
@@ -56,6 +57,13 @@ export async function createImage(imagePath: string, options: CreateImageOptions
       found: 'a file of its backing file',
     });
   return createNew(imagePath, options, below);
+}
+
+/** A file that a machine writes to must not be taken away under it. */
+async function refuseUsed(imagePath: string): Promise<void> {
+  if ((await fileIdentity(imagePath)) === undefined) return;
+  await using old = await WritableFileDevice.open(imagePath);
+  await old.lock();
 }
 
 async function createNew(imagePath: string, options: CreateImageOptions, below: Image | undefined): Promise<number> {

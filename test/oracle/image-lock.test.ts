@@ -30,6 +30,7 @@ test('an image that QEMU has open for writing is not opened for writing', async 
   const file = await rawImage(t);
   const release = await holding(t, ['-f', 'raw', file]);
   await t.throwsAsync(openWritableImage(file, { writable: true }), REFUSED);
+  await t.throwsAsync(createImage(file, { format: 'raw', size: 512, overwrite: true }), REFUSED);
   await release();
   await using image = await openWritableImage(file, { writable: true });
   t.is(image.disk.size, 1024 * 1024);

@@ -94,7 +94,8 @@ function* containerLines(image: Image): Generator<string, void> {
       { key: 'virtualSize', value: layer.size, unit: 'bytes' },
       { key: 'fileSize', value: layer.file.size, unit: 'bytes' },
       { key: 'sectorSize', value: layer.sectorSize, unit: 'bytes' },
-      ...layer.properties,
+      // Snapshots have a table of their own.
+      ...layer.properties.filter(({ key }) => key !== 'snapshots'),
     ]);
   }
   if (references.length > 0) yield 'references:';

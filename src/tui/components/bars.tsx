@@ -16,7 +16,7 @@ const TABS: readonly (readonly [Tab, string])[] = [
 ];
 const PROMPT_TITLES = { goto: 'Go to offset or place: ', find: 'Find: ' } as const;
 const PROMPT_EXAMPLES = {
-  goto: '0x1f0  2048s  1MiB  +512  p2  p2:/etc/passwd',
+  goto: '0x1f0  2048s  +512  p2:/etc/passwd  layer=1/p2',
   find: 'part of a name among the rows',
 } as const;
 
