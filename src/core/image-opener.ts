@@ -5,7 +5,7 @@ import { RawContainer } from './container/raw.ts';
 import { type BlockDevice, DEFAULT_SECTOR_SIZE } from './device/block-device.ts';
 import { FileDevice, WritableFileDevice } from './device/file-device.ts';
 import { MemoryDevice } from './device/memory-device.ts';
-import { assert, corrupt, DiskError } from './errors.ts';
+import { assert, corrupt, DiskError, unsupported } from './errors.ts';
 import type { Diagnostic, OpenContext, Reference } from './format.ts';
 import { formatView, type View } from './locator.ts';
 import { type ReferencePolicy, referenceDetails, resolveReference } from './references.ts';
@@ -49,7 +49,7 @@ export class ImageOpener implements AsyncDisposable {
   readonly file: FileDevice;
   readonly options: OpenOptions;
   readonly diagnostics: Diagnostic[] = [];
-  /** The folder's image that relative names start from; undefined for one that lies in no folder. */
+  /** The image's path, whose folder relative names start from; undefined for an image that lies in no folder. */
   readonly #place: string | undefined;
   readonly #records: Writable<ReferenceRecord>[] = [];
   readonly #stack = new AsyncDisposableStack();
@@ -111,6 +111,10 @@ export class ImageOpener implements AsyncDisposable {
       record.rule = 'left out, as asked';
       return this.#emptyLayer(reference);
     }
+    if (kind === 'parent' && this.options.backing === 'none') {
+      const expected = 'an image that can be read without what is below it';
+      throw unsupported({ ...referenceDetails(reference), expected, found: 'a differencing disk' });
+    }
     try {
       const allowed = await resolveReference(reference, link.place, this.options);
       record.path = allowed.path;
@@ -150,12 +154,10 @@ export class ImageOpener implements AsyncDisposable {
   async #openLayer(reference: Reference, target: string, link: ChainLink): Promise<BlockDevice> {
     const file = this.#stack.use(await FileDevice.open(target, fileOptions(this.options)));
     const details = referenceDetails(reference);
-    if (link.chain.includes(file.identity)) {
+    if (link.chain.includes(file.identity))
       throw corrupt({ ...details, expected: 'a chain that ends', found: `${path.basename(target)} again` });
-    }
-    if (link.chain.length >= MAX_CHAIN_DEPTH) {
+    if (link.chain.length >= MAX_CHAIN_DEPTH)
       throw corrupt({ ...details, expected: `a chain of at most ${MAX_CHAIN_DEPTH} images`, found: 'more' });
-    }
     const key = `${file.identity} ${reference.format ?? ''}`;
     const known = this.#layers.get(key);
     if (known !== undefined) {

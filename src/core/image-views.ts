@@ -1,4 +1,10 @@
-import { backingLayers, type Container, isContainer, type Snapshot } from './container/container.ts';
+import {
+  backingLayers,
+  type Container,
+  type ContainerOptions,
+  isContainer,
+  type Snapshot,
+} from './container/container.ts';
 import type { BlockDevice } from './device/block-device.ts';
 import { notFound, outOfRange } from './errors.ts';
 import type { Image } from './image.ts';
@@ -22,12 +28,11 @@ export type ImageView =
     }
   | { readonly kind: 'log'; readonly view: View };
 
-/** What the views need from whoever opened the image. */
+/** What the views need from whoever opened the image; an image that is opened is closed with the one that has the view. */
 export interface ViewSource {
   readonly container: Container;
-  /** An image over another container of the same files; it is closed with the image that has the view. */
-  openSnapshot(view: View, snapshot: string): Promise<Image>;
-  openWithoutLog(view: View): Promise<Image>;
+  /** The image's own file in another state; undefined where the container is a layer below it. */
+  readonly openState: ((view: View, state: Pick<ContainerOptions, 'snapshot' | 'log'>) => Promise<Image>) | undefined;
   openLayer(view: View, container: Container, name: string): Promise<Image>;
 }
 
@@ -47,8 +52,8 @@ export class ImageViews {
   }
 
   #enumerate(): ImageView[] {
-    const { container } = this.#source;
-    const snapshots = container.snapshots ?? [];
+    const { container, openState } = this.#source;
+    const snapshots = openState === undefined ? [] : (container.snapshots ?? []);
     const named = nameSnapshots(snapshots);
     const views: ImageView[] = snapshots.map((snapshot, index) => ({
       kind: 'snapshot',
@@ -60,7 +65,8 @@ export class ImageViews {
       layer++;
       views.push({ kind: 'layer', view: { kind: 'layer', layer }, layer, name, device });
     }
-    if (replayedEntries(container) > 0) views.push({ kind: 'log', view: { kind: 'log', log: 'ignore' } });
+    if (openState !== undefined && replayedEntries(container) > 0)
+      views.push({ kind: 'log', view: { kind: 'log', log: 'ignore' } });
     return views;
   }
 
@@ -95,16 +101,14 @@ export class ImageViews {
   }
 
   async #openNew(view: View): Promise<Image> {
-    switch (view.kind) {
-      case 'snapshot':
-        return this.#source.openSnapshot(view, view.snapshot);
-      case 'layer': {
-        const { container, name } = layerOf(this.#source.container, view.layer);
-        return this.#source.openLayer(view, container, name);
-      }
-      case 'log':
-        return this.#source.openWithoutLog(view);
+    const { openState } = this.#source;
+    if (view.kind === 'layer') {
+      const { container, name } = layerOf(this.#source.container, view.layer);
+      return this.#source.openLayer(view, container, name);
     }
+    const expected = 'a layer of it; its other states are views of its own file';
+    if (openState === undefined) throw notFound({ layer: 'image', expected, found: formatView(view) });
+    return openState(view, view.kind === 'snapshot' ? { snapshot: view.snapshot } : { log: view.log });
   }
 }
 
@@ -126,7 +130,7 @@ function nameSnapshots(snapshots: readonly Snapshot[]): string[] {
 }
 
 /** Entries of a log that the container reads as if they were done. */
-export function replayedEntries(container: Container): number {
+function replayedEntries(container: Container): number {
   const property = container.properties.find(({ key }) => key === 'logEntriesReplayed');
   return typeof property?.value === 'number' ? property.value : 0;
 }

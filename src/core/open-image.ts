@@ -51,7 +51,7 @@ async function openOpened(file: FileDevice, place: string | undefined, options: 
   return stackOn(opener, bottom.container, {
     path: bottom.name,
     notices,
-    views: viewsOf(opener, bottom.container),
+    views: viewsOf(opener, bottom.container, layer === 0),
     owned: stack.move(),
   });
 }
@@ -62,15 +62,16 @@ export function requireBytes(file: BlockDevice): void {
   throw corrupt({ layer: 'image', structure: 'file', offset: 0, expected: 'at least one byte', found: '0 bytes' });
 }
 
-function viewsOf(opener: ImageOpener, container: Container): ImageViews {
+function viewsOf(opener: ImageOpener, container: Container, isOwnFile: boolean): ImageViews {
   const { options, file } = opener;
   const nothing: AsyncDisposable = { [Symbol.asyncDispose]: async () => undefined };
   const over = async (below: Promise<Container> | Container, path: string, view: View): Promise<Image> =>
     stackOn(opener, await below, { path, view, owned: nothing });
   return new ImageViews({
     container,
-    openSnapshot: (view, snapshot) => over(opener.openContainer({ ...options, snapshot }), file.path, view),
-    openWithoutLog: (view) => over(opener.openContainer({ ...options, log: 'ignore' }), file.path, view),
+    openState: isOwnFile
+      ? (view, state) => over(opener.openContainer({ ...options, ...state }), file.path, view)
+      : undefined,
     openLayer: (view, layer, name) => over(layer, name, view),
   });
 }

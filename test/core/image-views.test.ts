@@ -144,7 +144,7 @@ function viewsOver(snapshots: readonly Partial<Snapshot>[]) {
     return { view } as Image;
   };
   const container = { snapshots, properties: [] } as Partial<Container> as Container;
-  const views = new ImageViews({ container, openSnapshot: open, openLayer: open, openWithoutLog: open });
+  const views = new ImageViews({ container, openState: open, openLayer: open });
   return { views, opened };
 }
 
@@ -166,6 +166,18 @@ test('snapshots that share a name, or have none, are told by their IDs', async (
   t.deepEqual(await open('1'), { kind: 'snapshot', snapshot: '1' });
   t.deepEqual(await open('same'), { kind: 'snapshot', snapshot: '1' });
   t.deepEqual(await open('6'), { kind: 'snapshot', snapshot: 'own' });
+});
+
+test('a layer that is opened as the disk has its layers as views, and not the snapshots of the image above', async (t) => {
+  const { top, folder } = await chain(t);
+  const middle = path.join(folder, CHAIN[1]!);
+  const snapshots = await fixtureFile('qcow2/snapshot.qcow2', folder);
+  await rename(snapshots, middle);
+  await using image = await openImage(top, { layer: 1 });
+  t.is(image.container.snapshots?.length, 2);
+  t.deepEqual(image.views, []);
+  await t.throwsAsync(image.openView({ kind: 'snapshot', snapshot: '1' }), { code: 'NOT_FOUND' });
+  await t.throwsAsync(image.openView({ kind: 'log', log: 'ignore' }), { code: 'NOT_FOUND' });
 });
 
 test('so many views are open at once and no more; one that fails is tried again', async (t) => {
