@@ -40,13 +40,13 @@ function textOf(lines: ReturnType<typeof detailLines>): string[] {
   return lines.map((line) => line.map(([, text]) => text).join(''));
 }
 
-for (const folder of ['ext', 'fat', 'partition', 'qcow2']) {
+for (const folder of ['ext', 'fat', 'partition', 'qcow2', 'vhdx']) {
   test(`every image in fixtures/${folder} is browsed without a breakdown, damaged ones too`, async (t) => {
     const names = await fixtureNames(folder);
     t.true(names.length > 0);
     const temporary = temporaryFolder(t);
-    // A QCOW2 image may have its backing file among the others: those stay beside each other.
-    const isChained = folder === 'qcow2';
+    // An image may have its backing file or parent among the others: those stay beside each other.
+    const isChained = folder === 'qcow2' || folder === 'vhdx';
     if (isChained) for (const name of names) await fixtureFile(name, temporary);
     for (const name of names) {
       const file = isChained ? path.join(temporary, path.basename(name)) : await fixtureFile(name, temporary);

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { bitRun } from '../../../src/core/bytes/bit-run.ts';
-import { seededRandom } from '../../conformance/device-conformance.ts';
+import { seededRandom } from '../../helpers/seeded-random.ts';
 
 test('bit 0 is the least significant one of the first byte', (t) => {
   const bytes = Uint8Array.of(0b0000_0111, 0xff, 0x00);

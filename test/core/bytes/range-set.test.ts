@@ -1,7 +1,7 @@
 import test from 'ava';
 import { RangeSet } from '../../../src/core/bytes/range-set.ts';
 import { firstAtLeast } from '../../../src/core/bytes/sorted-search.ts';
-import { seededRandom } from '../../conformance/device-conformance.ts';
+import { seededRandom } from '../../helpers/seeded-random.ts';
 
 test('firstAtLeast finds the first value that is large enough', (t) => {
   const values = [2, 4, 4, 9];

@@ -1,9 +1,9 @@
 import { openContainer } from '../../../../src/core/container/formats.ts';
 import type { BlockDevice, Container, ContainerOptions, Extent, Reference } from '../../../../src/core/index.ts';
 import { DiskError, MemoryDevice, readBytes } from '../../../../src/core/index.ts';
-import { seededRandom } from '../../../conformance/device-conformance.ts';
 import { collect } from '../../../helpers/collect.ts';
 import { testContext } from '../../../helpers/context.ts';
+import { seededRandom } from '../../../helpers/seeded-random.ts';
 import { type BuiltVhdx, DATA_WRITE_GUID } from './vhdx-builder.ts';
 
 export type VhdxContext = ReturnType<typeof testContext> & { readonly asked: Reference[] };

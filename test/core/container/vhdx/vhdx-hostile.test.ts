@@ -20,8 +20,8 @@ import {
   OverlayDevice,
   readBytes,
 } from '../../../../src/core/index.ts';
-import { seededRandom } from '../../../conformance/device-conformance.ts';
 import { CountingDevice, FaultyDevice, isInjectedFault, RecordingDevice } from '../../../helpers/devices.ts';
+import { seededRandom } from '../../../helpers/seeded-random.ts';
 import { sectorOf, writeLog } from './log-builder.ts';
 import { noise, openVhdx, parentKeys, property, vhdxContext } from './open-vhdx.ts';
 import {

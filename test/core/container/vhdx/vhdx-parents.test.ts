@@ -13,10 +13,11 @@ import {
   openImage,
   readBytes,
 } from '../../../../src/core/index.ts';
-import { deviceConformance, seededRandom } from '../../../conformance/device-conformance.ts';
+import { deviceConformance } from '../../../conformance/device-conformance.ts';
 import { extentsConformance } from '../../../conformance/extents-conformance.ts';
 import { collect } from '../../../helpers/collect.ts';
 import { RecordingDevice } from '../../../helpers/devices.ts';
+import { seededRandom } from '../../../helpers/seeded-random.ts';
 import { temporaryFolder } from '../../../helpers/tools.ts';
 import { inMemory, noise, openVhdx, parentKeys, property, vhdxContext } from './open-vhdx.ts';
 import {
