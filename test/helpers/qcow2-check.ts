@@ -29,12 +29,16 @@ class Checker {
   readonly #references = new Map<number, number>();
   readonly #clusterBits: number;
   readonly #clusterSize: number;
+  /** Bytes of an L2 entry: 16 with incompatible feature 4. */
+  readonly #entryBytes: number;
 
   constructor(image: Uint8Array) {
     this.#image = image;
     this.#view = new DataView(image.buffer, image.byteOffset, image.byteLength);
     this.#clusterBits = this.#view.getUint32(20);
     this.#clusterSize = 2 ** this.#clusterBits;
+    const isExtended = this.#view.getUint32(4) === 3 && hasBit64(this.#view.getBigUint64(72), 4);
+    this.#entryBytes = isExtended ? 16 : 8;
   }
 
   run(): CheckResult {
@@ -106,8 +110,9 @@ class Checker {
   }
 
   #l2(table: number, refcounts?: (cluster: number) => number): void {
-    for (let index = 0; index < this.#clusterSize / 8; index++) {
-      const entry = this.#view.getBigUint64(table + index * 8);
+    for (let index = 0; index < this.#clusterSize / this.#entryBytes; index++) {
+      const entry = this.#view.getBigUint64(table + index * this.#entryBytes);
+      if (this.#entryBytes === 16) this.#checkBitmap(entry, table + index * 16 + 8);
       if (hasBit64(entry, COMPRESSED_BIT)) {
         const offsetBits = 62 - (this.#clusterBits - 8);
         const offset = Number(bitField64(entry, 0, offsetBits));
@@ -122,6 +127,17 @@ class Checker {
       this.#use(offset, this.#clusterSize, 'data cluster');
       this.#checkCopied(entry, offset, refcounts, `L2 entry ${index} of ${table}`);
     }
+  }
+
+  /** Bits 0 to 31 are subclusters that are allocated, 32 to 63 ones that read as zeros. */
+  #checkBitmap(entry: bigint, at: number): void {
+    const bitmap = this.#view.getBigUint64(at);
+    for (let bit = 0; bit < 32; bit++) {
+      const isAllocated = hasBit64(bitmap, bit);
+      if (isAllocated && hasBit64(bitmap, bit + 32)) this.#errors.push(`subcluster ${bit} at ${at} is both`);
+      if (isAllocated && offsetOf(entry) === 0) this.#errors.push(`subcluster ${bit} at ${at} without a cluster`);
+    }
+    if (bitmap !== 0n && hasBit64(entry, COMPRESSED_BIT)) this.#errors.push(`a compressed cluster's bitmap at ${at}`);
   }
 
   #checkCopied(

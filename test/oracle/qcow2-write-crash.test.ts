@@ -109,6 +109,17 @@ const scenarios: readonly Scenario[] = [
     operations: randomOperations(5, { count: 10, size: 50 * KIB, length: 4 * KIB }),
   },
   {
+    name: 'extended L2 entries',
+    clusterSize: 16 * KIB,
+    options: 'extended_l2=on',
+    size: 200 * KIB,
+    backing: 100 * KIB,
+    before: ['write -P 1 3k 30k', 'write -z 60k 5k'],
+    snapshot: true,
+    after: ['write -P 2 70k 3k'],
+    operations: randomOperations(7, { count: 12, size: 200 * KIB, length: 9 * KIB }),
+  },
+  {
     name: 'anything',
     clusterSize: 512,
     options: 'refcount_bits=1',

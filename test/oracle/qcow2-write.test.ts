@@ -38,6 +38,9 @@ const recipes: readonly Recipe[] = [
   { clusterSize: 64 * KIB, options: 'preallocation=metadata', size: 2 * MIB + 512, snapshots: true },
   { clusterSize: 64 * KIB, options: 'refcount_bits=8', size: 3 * MIB, compressed: true },
   { clusterSize: 64 * KIB, options: 'lazy_refcounts=on', size: 2 * MIB, backing: 5 * MIB, snapshots: true },
+  { clusterSize: 16 * KIB, options: 'extended_l2=on', size: 2 * MIB + 512, snapshots: true },
+  { clusterSize: 16 * KIB, options: 'extended_l2=on', size: 2 * MIB, backing: 3 * MIB, snapshots: true },
+  { clusterSize: 64 * KIB, options: 'extended_l2=on,compression_type=zstd', size: 3 * MIB, compressed: true },
   { clusterSize: 2 * MIB, options: 'refcount_bits=32', size: 7 * MIB, backing: 3 * MIB, snapshots: true },
 ];
 

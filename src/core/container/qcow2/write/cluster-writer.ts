@@ -1,33 +1,35 @@
-import { divideDown, divideUp, roundDown, roundUp } from '../../../bytes/rounding.ts';
+import { divideUp, roundDown, roundUp } from '../../../bytes/rounding.ts';
 import type { ByteRange, ReadOptions } from '../../../device/block-device.ts';
-import { corrupt, type DiskError } from '../../../errors.ts';
 import type { Container } from '../../container.ts';
 import type { MappingTable } from '../mapping-table.ts';
-import { ENTRY_BYTES, type L2Entry, unpackL1Entry, unpackL2Entry } from '../table-entries.ts';
 import type { ClusterSpan, NewClusters } from './cluster-allocator.ts';
+import { ClusterEntries, type ClusterState } from './cluster-entries.ts';
 import type { Metadata } from './metadata.ts';
-import { clearCopied, type EntryHalves, isCopied, ownEntry, UNALLOCATED_ENTRY, ZERO_ENTRY } from './pack-entries.ts';
+import { OwnTables } from './own-tables.ts';
 
 /** Consecutive clusters that are written in one way. */
 interface WritePlan {
   /** `own`: at `hostOffset`, as they are; `kept`: there too, but what they hold is nothing yet; `new`: elsewhere. */
   readonly kind: 'own' | 'kept' | 'new';
   readonly hostOffset: number;
-  readonly count: number;
+  /** One for each cluster. */
+  readonly states: readonly ClusterState[];
 }
 
 /** Changes what the tables map: one call at a time. Data is in the file when a call ends, tables may wait for a commit. */
 export class ClusterWriter {
   readonly #metadata: Metadata;
   readonly #clusterSize: number;
-  readonly #tableSpan: number;
+  readonly #entries: ClusterEntries;
+  readonly #tables: OwnTables;
   /** The disk as it reads now, from which clusters that are written in part are filled. */
   #disk: Container;
 
   constructor(metadata: Metadata, disk: Container) {
     this.#metadata = metadata;
     this.#clusterSize = metadata.header.clusterSize;
-    this.#tableSpan = this.#clusterSize * (this.#clusterSize / ENTRY_BYTES);
+    this.#entries = new ClusterEntries(metadata.header, metadata.l2Tables);
+    this.#tables = new OwnTables(metadata, this.#entries);
     this.#disk = disk;
   }
 
@@ -40,11 +42,11 @@ export class ClusterWriter {
     const end = offset + source.length;
     for (let at = offset; at < end; ) {
       options?.signal?.throwIfAborted();
-      const stop = Math.min(end, roundDown(at, this.#tableSpan) + this.#tableSpan);
-      const table = await this.#ownTable(at);
+      const stop = Math.min(end, this.#tableEnd(at));
+      const table = await this.#tables.own(at);
       while (at < stop) {
         const plan = await this.#plan(table, at, stop);
-        const planEnd = Math.min(stop, roundDown(at, this.#clusterSize) + plan.count * this.#clusterSize);
+        const planEnd = Math.min(stop, roundDown(at, this.#clusterSize) + plan.states.length * this.#clusterSize);
         const part = source.subarray(at - offset, planEnd - offset);
         at += plan.kind === 'own' ? await this.#writeOwn(plan, part, at) : await this.#writeNew(table, plan, part, at);
       }
@@ -52,44 +54,45 @@ export class ClusterWriter {
     }
   }
 
+  #tableEnd(guestOffset: number): number {
+    return roundDown(guestOffset, this.#entries.tableSpan) + this.#entries.tableSpan;
+  }
+
   /** Bytes of the disk from 0 on that the next layer shows where nothing is mapped. */
   get #inheritedSize(): number {
     return this.#disk.backing?.device.size ?? 0;
   }
 
-  #indexOf(guestOffset: number): number {
-    return divideDown(guestOffset % this.#tableSpan, this.#clusterSize);
+  /** The subclusters of the cluster at `start` that the range `at` to `stop` touches. */
+  #touched(start: number, at: number, stop: number): number {
+    return this.#entries.touched(Math.max(0, at - start), Math.min(this.#clusterSize, stop - start));
   }
 
   /** The clusters from `at` that are written as the one there is. */
   async #plan(table: MappingTable, at: number, stop: number): Promise<WritePlan> {
-    const first = this.#indexOf(at);
-    const limit = divideUp(stop - roundDown(at, this.#clusterSize), this.#clusterSize);
-    const { kind, hostOffset } = this.#planOne(table, first);
-    let count = 1;
-    while (count < limit) {
-      const next = this.#planOne(table, first + count);
-      if (next.kind !== kind || (kind !== 'new' && next.hostOffset !== hostOffset + count * this.#clusterSize)) break;
-      count++;
+    const start = roundDown(at, this.#clusterSize);
+    const first = this.#entries.indexOf(at);
+    const limit = divideUp(stop - start, this.#clusterSize);
+    const states = [this.#entries.state(table, first)];
+    const kind = this.#kindOf(states[0]!, this.#touched(start, at, stop));
+    const hostOffset = kind === 'new' ? 0 : states[0]!.hostOffset;
+    for (let count = 1; count < limit; count++) {
+      const distance = count * this.#clusterSize;
+      const next = this.#entries.state(table, first + count);
+      if (this.#kindOf(next, this.#touched(start + distance, at, stop)) !== kind) break;
+      if (kind !== 'new' && next.hostOffset !== hostOffset + distance) break;
+      states.push(next);
     }
     if (kind !== 'new') {
-      await this.#metadata.allocator.checkOwned({ hostOffset, count });
-      this.#metadata.map.refuseOverlap(hostOffset, count);
+      await this.#metadata.allocator.checkOwned({ hostOffset, count: states.length });
+      this.#metadata.map.refuseOverlap(hostOffset, states.length);
     }
-    return { kind, hostOffset, count };
+    return { kind, hostOffset, states };
   }
 
-  #planOne(table: MappingTable, index: number): Omit<WritePlan, 'count'> {
-    const entry = this.#entry(table, index);
-    if ((entry.kind !== 'data' && entry.kind !== 'zero') || entry.hostOffset === 0 || !isCopied(table, index))
-      return { kind: 'new', hostOffset: 0 };
-    return { kind: entry.kind === 'data' ? 'own' : 'kept', hostOffset: entry.hostOffset };
-  }
-
-  #entry(table: MappingTable, index: number): Exclude<L2Entry, { kind: 'invalid' }> {
-    const entry = unpackL2Entry(table.high(index), table.low(index), this.#metadata.header);
-    if (entry.kind === 'invalid') throw badEntry('L2', table, index, entry.expected);
-    return entry;
+  #kindOf(state: ClusterState, touched: number): WritePlan['kind'] {
+    if (!state.isOwn) return 'new';
+    return this.#entries.holds(state, touched) ? 'own' : 'kept';
   }
 
   async #writeOwn(plan: WritePlan, part: Uint8Array, at: number): Promise<number> {
@@ -99,21 +102,20 @@ export class ClusterWriter {
 
   /** Puts `part` into new clusters, or ones that were kept for it, together with what surrounds it; returns how much of it. */
   async #writeNew(table: MappingTable, plan: WritePlan, part: Uint8Array, at: number): Promise<number> {
-    const { allocator, l2Tables } = this.#metadata;
-    const first = this.#indexOf(at);
+    const { allocator } = this.#metadata;
     const start = roundDown(at, this.#clusterSize);
     const isNew = plan.kind === 'new';
     // Before new ones are looked for: what a damaged image counts as free may be what it has here.
-    const owners = isNew ? await this.#leaveOwners(table, first, plan.count) : [];
+    const owners = isNew ? await this.#leaveOwners(plan.states) : [];
     let clusters: NewClusters | undefined;
     try {
-      clusters = isNew ? await allocator.allocate(plan.count) : { ...plan, isFresh: false };
+      const { hostOffset, states } = plan;
+      clusters = isNew ? await allocator.allocate(states.length) : { hostOffset, count: states.length, isFresh: false };
       allocator.stay(owners.splice(clusters.count));
-      const written = part.subarray(0, Math.min(part.length, start + clusters.count * this.#clusterSize - at));
-      await this.#fill(clusters, written, at);
-      for (let index = 0; index < clusters.count; index++) {
-        l2Tables.set(table, first + index, ownEntry(clusters.hostOffset + index * this.#clusterSize));
-      }
+      const end = start + clusters.count * this.#clusterSize;
+      const written = part.subarray(0, Math.min(part.length, end - at));
+      await this.#fill(clusters, states, written, at);
+      this.#map(table, clusters, plan, at, at + written.length);
       return written.length;
     } catch (error) {
       allocator.stay(owners);
@@ -122,14 +124,13 @@ export class ClusterWriter {
     }
   }
 
-  /** What each of `count` entries points to loses a reference; CORRUPT, and nothing lost, when one has none. */
-  async #leaveOwners(table: MappingTable, first: number, count: number): Promise<(ClusterSpan | undefined)[]> {
+  /** What each cluster points to loses a reference; CORRUPT, and nothing lost, when one has none. */
+  async #leaveOwners(states: readonly ClusterState[]): Promise<(ClusterSpan | undefined)[]> {
     const owners: (ClusterSpan | undefined)[] = [];
     try {
-      for (let index = first; index < first + count; index++) {
-        const owner = spanOf(this.#entry(table, index), this.#clusterSize);
-        if (owner !== undefined) await this.#metadata.allocator.leave(owner);
-        owners.push(owner);
+      for (const { references } of states) {
+        if (references !== undefined) await this.#metadata.allocator.leave(references);
+        owners.push(references);
       }
       return owners;
     } catch (error) {
@@ -138,17 +139,35 @@ export class ClusterWriter {
     }
   }
 
-  /** Fills whole clusters: `part`, and around it what the disk holds there now. */
-  async #fill(clusters: NewClusters, part: Uint8Array, at: number): Promise<void> {
+  /** Fills clusters as far as they are touched, or whole where they replace others: `part`, and around it what the disk holds now. */
+  async #fill(clusters: NewClusters, states: readonly ClusterState[], part: Uint8Array, at: number): Promise<void> {
     const { file } = this.#metadata;
-    const start = roundDown(at, this.#clusterSize);
-    const end = start + clusters.count * this.#clusterSize;
+    const hostDistance = clusters.hostOffset - roundDown(at, this.#clusterSize);
+    const stop = at + part.length;
+    const isKept = states[0]!.isOwn;
+    const unitOf = (state: ClusterState) =>
+      !isKept && state.references !== undefined ? this.#clusterSize : this.#entries.unit;
+    const start = roundDown(at, unitOf(states[0]!));
     const head = await this.#present(start, at);
-    const tail = await this.#present(at + part.length, end);
+    const tail = await this.#present(stop, roundUp(stop, unitOf(states[clusters.count - 1]!)));
     const isNeeded = (bytes: Uint8Array) => bytes.length > 0 && !(clusters.isFresh && isZero(bytes));
-    if (isNeeded(head)) await file.writeFrom(head, clusters.hostOffset);
-    await file.writeFrom(part, clusters.hostOffset + at - start);
-    if (isNeeded(tail)) await file.writeFrom(tail, clusters.hostOffset + at + part.length - start);
+    if (isNeeded(head)) await file.writeFrom(head, hostDistance + start);
+    await file.writeFrom(part, hostDistance + at);
+    if (isNeeded(tail)) await file.writeFrom(tail, hostDistance + stop);
+  }
+
+  /** Points the entries to clusters that were filled. */
+  #map(table: MappingTable, clusters: NewClusters, { kind, states }: WritePlan, at: number, stop: number): void {
+    const start = roundDown(at, this.#clusterSize);
+    const first = this.#entries.indexOf(at);
+    for (let index = 0; index < clusters.count; index++) {
+      const distance = index * this.#clusterSize;
+      const state = states[index]!;
+      const isReplaced = kind === 'new' && state.references !== undefined;
+      const touched = isReplaced ? this.#entries.all : this.#touched(start + distance, at, stop);
+      const before = isReplaced ? undefined : state;
+      this.#entries.setOwn(table, first + index, clusters.hostOffset + distance, touched, before);
+    }
   }
 
   /** What the disk holds in a range now; zeros behind its end. */
@@ -167,7 +186,7 @@ export class ClusterWriter {
     const end = start + length;
     for (let at = start; at < end; ) {
       options?.signal?.throwIfAborted();
-      const stop = Math.min(end, roundDown(at, this.#tableSpan) + this.#tableSpan);
+      const stop = Math.min(end, this.#tableEnd(at));
       await this.#zeroInTable(at, stop, wholeOnly);
       await this.#metadata.commitIfLarge();
       at = stop;
@@ -175,8 +194,7 @@ export class ClusterWriter {
   }
 
   async #zeroInTable(start: number, end: number, wholeOnly: boolean): Promise<void> {
-    const tableOffset = this.#tableOffset(start);
-    if (tableOffset === undefined && start >= this.#inheritedSize) return;
+    if (start >= this.#inheritedSize && (await this.#tables.look(start)) === undefined) return;
     const wholeStart = roundUp(start, this.#clusterSize);
     const wholeEnd = end === this.#disk.size ? roundUp(end, this.#clusterSize) : roundDown(end, this.#clusterSize);
     if (wholeStart >= wholeEnd) {
@@ -184,7 +202,7 @@ export class ClusterWriter {
       return;
     }
     if (!wholeOnly && start < wholeStart) await this.#zeroPart(start, wholeStart);
-    await this.#zeroWhole(wholeStart, wholeEnd);
+    for (let at = wholeStart; at < wholeEnd; at += this.#clusterSize) await this.#zeroCluster(at);
     if (!wholeOnly && wholeEnd < end) await this.#zeroPart(wholeEnd, end);
   }
 
@@ -194,92 +212,23 @@ export class ClusterWriter {
     if (!isZero(present)) await this.write(present.fill(0), start);
   }
 
-  async #zeroWhole(start: number, end: number): Promise<void> {
-    const { allocator, l2Tables } = this.#metadata;
-    const tableOffset = this.#tableOffset(start);
-    let table: MappingTable | undefined = tableOffset === undefined ? undefined : await l2Tables.load(tableOffset);
-    let isOwn = false;
-    for (let at = start; at < end; at += this.#clusterSize) {
-      const index = this.#indexOf(at);
-      const entry = table === undefined ? undefined : this.#entry(table, index);
-      const replacement = this.#zeroEntry(entry, at);
-      if (replacement === undefined) continue;
-      if (replacement === 'data') {
-        const stop = Math.min(at + this.#clusterSize, this.#disk.size);
-        await this.write(new Uint8Array(stop - at), at);
-        table = await this.#ownTable(at);
-        isOwn = true;
-        continue;
-      }
-      if (!isOwn) table = await this.#ownTable(at);
-      isOwn = true;
-      const old = entry === undefined ? undefined : spanOf(entry, this.#clusterSize);
-      if (old !== undefined) await allocator.leave(old);
-      l2Tables.set(table!, index, replacement);
-    }
+  /** A table is made or copied only for a cluster that does not read as zeros already. */
+  async #zeroCluster(at: number): Promise<void> {
+    const { allocator, header } = this.#metadata;
+    const index = this.#entries.indexOf(at);
+    const isInherited = at < this.#inheritedSize;
+    const present = await this.#tables.look(at);
+    const state = present === undefined ? undefined : this.#entries.state(present, index);
+    const references = state?.references;
+    if (references === undefined && (!isInherited || state?.zeros === this.#entries.all)) return;
+    // Version 2 has no zero clusters: over a backing file only zeros in the file hide it.
+    if (header.version === 2 && isInherited)
+      return this.write(new Uint8Array(Math.min(this.#clusterSize, this.#disk.size - at)), at);
+    const table = await this.#tables.own(at);
+    if (references !== undefined) await allocator.leave(references);
+    if (header.version === 2) this.#entries.setUnallocated(table, index);
+    else this.#entries.setZero(table, index);
   }
-
-  /** What makes a whole cluster read as zeros; undefined when it does already, `data` when only zeros in the file can. */
-  #zeroEntry(entry: L2Entry | undefined, guestOffset: number): EntryHalves | 'data' | undefined {
-    const { version } = this.#metadata.header;
-    const isInherited = guestOffset < this.#inheritedSize;
-    const isUnallocated = entry === undefined || entry.kind === 'unallocated';
-    if (isUnallocated && !isInherited) return undefined;
-    if (entry?.kind === 'zero' && entry.hostOffset === 0) return undefined;
-    if (version === 3) return ZERO_ENTRY;
-    return isInherited ? 'data' : UNALLOCATED_ENTRY;
-  }
-
-  #tableOffset(guestOffset: number): number | undefined {
-    const { entries } = this.#metadata.l1Table;
-    const index = divideDown(guestOffset, this.#tableSpan);
-    const entry = unpackL1Entry(entries.high(index), entries.low(index), this.#metadata.header);
-    if (entry.kind === 'invalid') throw badEntry('L1', entries, index, entry.expected);
-    if (entry.kind === 'unallocated') return undefined;
-    if (entry.hostOffset < this.#metadata.file.size) return entry.hostOffset;
-    throw badEntry('L1', entries, index, `an L2 table inside the file of ${this.#metadata.file.size} bytes`);
-  }
-
-  /** The L2 table that maps `guestOffset`, made or copied first when it is missing or has another owner too. */
-  async #ownTable(guestOffset: number): Promise<MappingTable> {
-    const { allocator, l2Tables, l1Table, map } = this.#metadata;
-    const index = divideDown(guestOffset, this.#tableSpan);
-    const tableOffset = this.#tableOffset(guestOffset);
-    if (tableOffset === undefined) {
-      const { hostOffset } = await allocator.allocate(1);
-      l1Table.set(index, ownEntry(hostOffset));
-      return l2Tables.create(hostOffset, new Uint8Array(this.#clusterSize));
-    }
-    const span: ClusterSpan = { hostOffset: tableOffset, count: 1 };
-    if (isCopied(l1Table.entries, index)) {
-      await allocator.checkOwned(span);
-      map.refuseTableOverlap(tableOffset, 1);
-      return l2Tables.load(tableOffset);
-    }
-    const shared = await l2Tables.load(tableOffset);
-    const hasOtherOwner = await allocator.isShared(tableOffset);
-    await allocator.leave(span);
-    const { hostOffset } = await allocator.allocate(1).catch((error: unknown) => {
-      allocator.stay([span]);
-      throw error;
-    });
-    const table = l2Tables.create(hostOffset, shared.bytes.slice());
-    // What two tables point to has at least two references.
-    if (hasOtherOwner) clearCopied(table);
-    else map.forgetTable(tableOffset);
-    l1Table.set(index, ownEntry(hostOffset));
-    return table;
-  }
-}
-
-/** The clusters that an entry has a reference to; a compressed one to each that its bytes touch. */
-function spanOf(entry: L2Entry, clusterSize: number): ClusterSpan | undefined {
-  if (entry.kind === 'compressed') {
-    const first = roundDown(entry.hostOffset, clusterSize);
-    return { hostOffset: first, count: divideUp(entry.hostOffset + entry.length - first, clusterSize) };
-  }
-  if (entry.kind !== 'data' && entry.kind !== 'zero') return undefined;
-  return entry.hostOffset === 0 ? undefined : { hostOffset: entry.hostOffset, count: 1 };
 }
 
 /** As long as two of the largest clusters: more is never compared. */
@@ -287,14 +236,4 @@ const ZEROS = Buffer.alloc(4 * 1024 * 1024);
 
 function isZero(bytes: Uint8Array): boolean {
   return ZEROS.compare(bytes, 0, bytes.length, 0, bytes.length) === 0;
-}
-
-function badEntry(level: 'L1' | 'L2', table: MappingTable, index: number, expected: string): DiskError {
-  return corrupt({
-    layer: 'qcow2',
-    structure: `${level} table entry ${index}`,
-    offset: table.entryOffset(index),
-    expected,
-    found: table.hex(index),
-  });
 }

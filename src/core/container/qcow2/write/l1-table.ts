@@ -1,7 +1,8 @@
 import { roundUp } from '../../../bytes/rounding.ts';
-import { type BlockDevice, readBytes, type WritableBlockDevice } from '../../../device/block-device.ts';
+import type { WritableBlockDevice } from '../../../device/block-device.ts';
+import { readL1Table } from '../disk-state.ts';
 import type { Qcow2Header } from '../header.ts';
-import { MappingTable } from '../mapping-table.ts';
+import type { MappingTable } from '../mapping-table.ts';
 import { ENTRY_BYTES } from '../table-entries.ts';
 import type { EntryHalves } from './pack-entries.ts';
 
@@ -21,7 +22,7 @@ export class L1Table {
   }
 
   static async open(file: WritableBlockDevice, header: Qcow2Header): Promise<L1Table> {
-    return new L1Table(file, new MappingTable(await readL1(file, header), header.l1TableOffset));
+    return new L1Table(file, await readL1Table(file, header.l1TableOffset, header.l1EntryCount));
   }
 
   get dirtyCount(): number {
@@ -46,8 +47,4 @@ export class L1Table {
       for (; at < next; at++) this.#dirty.delete(indexes[at]!);
     }
   }
-}
-
-async function readL1(file: BlockDevice, { l1EntryCount, l1TableOffset }: Qcow2Header): Promise<Uint8Array> {
-  return l1EntryCount === 0 ? new Uint8Array(0) : readBytes(file, l1TableOffset, l1EntryCount * ENTRY_BYTES);
 }

@@ -14,7 +14,7 @@ import type { BackingLayer, Snapshot, WritableContainer } from '../../container.
 import { INCOMPATIBLE } from '../features.ts';
 import { headerV3, notSupported, type Qcow2Header } from '../header.ts';
 import { Qcow2Container, type Qcow2Parts } from '../qcow2-container.ts';
-import { ENTRY_BYTES } from '../table-entries.ts';
+import { l2TableSpan } from '../table-entries.ts';
 import { ClusterWriter } from './cluster-writer.ts';
 import { checkVirtualSize } from './create.ts';
 import { Metadata } from './metadata.ts';
@@ -147,7 +147,7 @@ export class WritableQcow2Container implements WritableContainer {
 
   #checkResize(size: number): void {
     const { header } = this.#metadata;
-    checkVirtualSize(size, header.clusterSize);
+    checkVirtualSize(size, header);
     if (size < this.size) {
       const expected = `at least the ${this.size} bytes that the disk has`;
       throw outOfRange({ layer: 'qcow2', structure: 'virtual size', expected, found: size });
@@ -159,7 +159,7 @@ export class WritableQcow2Container implements WritableContainer {
 
   async #grow(size: number): Promise<void> {
     const { header } = this.#metadata;
-    await this.#metadata.growL1Table(divideUp(size, header.clusterSize * (header.clusterSize / ENTRY_BYTES)));
+    await this.#metadata.growL1Table(divideUp(size, l2TableSpan(header)));
     // The L1 table may be another one now, whatever becomes of the size.
     const before = this.#diskOf(this.size);
     this.#disk = before;
@@ -206,6 +206,5 @@ function refuseUnwritable({ incompatibleFeatures, cryptMethod }: Qcow2Header): v
   refuse(INCOMPATIBLE.corrupt, 'the corrupt bit: the image must be repaired first (qemu-img check -r all)');
   refuse(INCOMPATIBLE.dirty, 'the dirty bit: its reference counts are stale (qemu-img check -r all renews them)');
   refuse(INCOMPATIBLE.dataFile, 'an external data file, which is only read');
-  refuse(INCOMPATIBLE.extendedL2, 'extended L2 entries, which are only read');
   if (cryptMethod !== 0) throw notSupported('cryptMethod', 'no encryption', 'an encrypted image, which is only read');
 }
