@@ -67,7 +67,7 @@ export class LogWriter {
     else await writeZeroBytes(this.#file, change.fileOffset, change.zeroLength);
   }
 
-  /** Makes all changes durable in place and says in the header that there is nothing to replay. */
+  /** Makes everything in the file durable, the changes in place too, and says in the header that there is nothing to replay. */
   async empty(): Promise<void> {
     if (!this.isActive) return;
     await this.#file.flush();

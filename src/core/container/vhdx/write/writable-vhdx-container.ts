@@ -220,8 +220,8 @@ export class WritableVhdxContainer implements WritableContainer {
   flush(): Promise<void> {
     return this.#lock.exclusive(async () => {
       this.#refuseAfterFailure();
-      await this.file.flush();
-      await this.#guarded(() => this.#log.empty());
+      if (this.#log.isActive) await this.#guarded(() => this.#log.empty());
+      else await this.file.flush();
     });
   }
 

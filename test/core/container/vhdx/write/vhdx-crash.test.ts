@@ -9,6 +9,10 @@ const recipes: DiskRecipe[] = [
   { type: 'differencing', virtualSize: 3 * MIB + 4096, blockSize: MIB, parentSize: 3 * MIB, logicalSectorSize: 4096 },
 ];
 
+/** Headers and log stand before it. */
+const METADATA_OFFSET = 2 * MIB;
+const CRITICAL_SEEDS = 5;
+
 for (const recipe of recipes) {
   const name = `${recipe.type}, blocks of ${recipe.blockSize / MIB} MiB, sectors of ${recipe.logicalSectorSize ?? 512}`;
   test(`a crash at any operation leaves the state before or after: ${name}`, async (t) => {
@@ -26,10 +30,12 @@ for (const recipe of recipes) {
     };
     const all = cuts(trace);
     for (const count of all) await check(count, trace.file.after(count), false, `cut ${count}`);
-    // Once for each kind of disk: with all operations, this costs most.
-    const reordered = recipe.type !== 'fixed' && recipe.logicalSectorSize === undefined;
-    for (let count = 1; reordered && count <= trace.file.operations.length; count++) {
-      await check(count, trace.file.afterReordered(count, count), true, `cut ${count}, reordered`);
+    for (const [index, operation] of trace.file.operations.entries()) {
+      const count = index + 1;
+      // Where the order of writes matters most: a log entry, or a header that names a log or puts it away, is on its way.
+      const isCritical = operation.kind === 'write' && operation.offset < METADATA_OFFSET;
+      for (let seed = 1; seed <= (isCritical ? CRITICAL_SEEDS : 1); seed++)
+        await check(count, trace.file.afterReordered(count, 1000 * seed + count), true, `cut ${count}, seed ${seed}`);
     }
     t.true(all.length > 30, `${all.length} cuts`);
     t.deepEqual(wrong.slice(0, 5), []);
