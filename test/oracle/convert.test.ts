@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { closeSync, ftruncateSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -156,6 +156,35 @@ test('vhdx of several block sizes, and over more than one chunk', async (t) => {
     ]);
     await convertAndCheck(t, source, { format: 'vhdx', blockSize }, mebibytes);
   }
+});
+
+test('what qemu-io writes to a converted image is written, and the image stays sound', async (t) => {
+  if (!hasTools(t, 'qemu-img', 'qemu-io')) return;
+  const folder = temporaryFolder(t);
+  const size = 3 * MIB + 512;
+  const source = rawFile(folder, size, [[0, mixedContent(2 * MIB, 15)]]);
+  const targets = [
+    { format: 'qcow2', clusterSize: 4096 },
+    { format: 'qcow2', compression: 'zlib' },
+    { format: 'qcow2', compression: 'zstd' },
+    { format: 'vhdx', blockSize: MIB },
+  ] as const;
+  const images: [string, string][] = [];
+  for (const [index, options] of targets.entries()) {
+    const image = path.join(folder, String(index));
+    renameSync(await convertAndCheck(t, source, options), image);
+    images.push([options.format, image]);
+  }
+  // What a discard leaves is each format's own business.
+  const commands = randomCommands(16, size, { zeros: true, count: 12 }).filter((command) => !command.startsWith('d'));
+  const writes = commands.flatMap((command) => ['-c', command]);
+  await tool('qemu-io', ['-f', 'raw', ...writes, source]);
+  for (const [format, image] of images) {
+    await tool('qemu-io', ['-f', format, ...writes, image]);
+    await tool('qemu-img', ['check', '-f', format, image]);
+    await tool('qemu-img', ['compare', '-f', 'raw', '-F', format, source, image]);
+  }
+  t.pass();
 });
 
 test('a compressed image is hardly larger than the one that qemu-img makes', async (t) => {

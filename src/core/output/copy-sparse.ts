@@ -21,9 +21,9 @@ export interface CopyOptions {
 /** The smallest run of zeros that becomes a hole: the block size of nearly every host filesystem, in bytes. */
 const HOLE_BYTES = 4096;
 /** Small enough for a piece to stay in the processor's cache between its read and its write. */
-const PIECE_BYTES = 1024 * 1024;
+const PIECE_BYTES = 2 * 1024 * 1024;
 /** Pieces that are read, looked through and written at once. */
-const PARALLEL_PIECES = 6;
+const PARALLEL_PIECES = 3;
 
 /**
  * Writes a whole device to an empty file as its bytes from 0 on, leaving holes where it is known to be zero and where a

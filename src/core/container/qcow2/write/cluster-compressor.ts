@@ -33,7 +33,11 @@ class ClusterCompressor {
     return new Promise((resolve, reject) => {
       this.#fail = reject;
       this.#stream.write(cluster);
-      this.#stream.flush(this.#finish, () => {
+      this.#stream.flush(this.#finish, (error?: Error | null) => {
+        if (error) {
+          reject(error);
+          return;
+        }
         const collected = this.#collected;
         this.#collected = [];
         // A zstd frame that has ended is followed by a new one; deflate must be told to begin anew.
@@ -53,7 +57,7 @@ export class ClusterCompressors implements Disposable {
   readonly #type: CompressionType;
   readonly #clusterSize: number;
   readonly #limit: number;
-  readonly #all: ClusterCompressor[] = [];
+  readonly #all = new Set<ClusterCompressor>();
   readonly #free: ClusterCompressor[] = [];
   readonly #waiting: ((compressor: ClusterCompressor) => void)[] = [];
 
@@ -66,21 +70,33 @@ export class ClusterCompressors implements Disposable {
 
   /** The cluster compressed, or longer than it is; `cluster` must not change until then. */
   async compress(cluster: Uint8Array): Promise<Uint8Array> {
-    const compressor = await this.#take();
-    const bytes = await compressor.compress(cluster);
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#free.push(compressor);
-    else next(compressor);
-    return bytes;
+    let compressor = await this.#take();
+    try {
+      return await compressor.compress(cluster);
+    } catch (error) {
+      // Others may wait for it, and it is of no use any more.
+      compressor.close();
+      this.#all.delete(compressor);
+      compressor = this.#make();
+      throw error;
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#free.push(compressor);
+      else next(compressor);
+    }
   }
 
   #take(): ClusterCompressor | Promise<ClusterCompressor> {
     const free = this.#free.pop();
     if (free !== undefined) return free;
-    if (this.#all.length === this.#limit) return new Promise((resolve) => this.#waiting.push(resolve));
-    const made = new ClusterCompressor(this.#type, this.#clusterSize);
-    this.#all.push(made);
-    return made;
+    if (this.#all.size < this.#limit) return this.#make();
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  #make(): ClusterCompressor {
+    const compressor = new ClusterCompressor(this.#type, this.#clusterSize);
+    this.#all.add(compressor);
+    return compressor;
   }
 
   [Symbol.dispose](): void {
