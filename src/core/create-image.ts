@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { roundUp } from './bytes/rounding.ts';
 import type { ContainerFormatName } from './container/container.ts';
 import { createQcow2 } from './container/qcow2/write/create.ts';
 import { VhdxContainer } from './container/vhdx/vhdx-container.ts';
@@ -22,7 +23,7 @@ export interface BackingFile {
 
 export interface CreateImageOptions extends ReferencePolicy {
   readonly format: ContainerFormatName;
-  /** Bytes of the disk; that of the backing file unless given. */
+  /** Bytes of the disk; that of the backing file, in whole sectors, unless given. */
   readonly size?: number | undefined;
   readonly backing?: BackingFile | undefined;
   /** QCOW2 only: bytes, a power of two from 512 to 2 MiB; 64 KiB unless given. */
@@ -67,7 +68,8 @@ async function refuseUsed(imagePath: string): Promise<void> {
 }
 
 async function createNew(imagePath: string, options: CreateImageOptions, below: Image | undefined): Promise<number> {
-  const size = options.size ?? below?.container.size ?? 0;
+  // Only a raw disk may end inside a sector.
+  const size = options.size ?? roundUp(below?.container.size ?? 0, DEFAULT_SECTOR_SIZE);
   if (!Number.isSafeInteger(size) || size < 1)
     throw outOfRange({ layer: options.format, structure: 'virtual size', expected: 'at least one byte', found: size });
   await writeNewFile(imagePath, options.overwrite ?? false, async (_file, temporary) => {

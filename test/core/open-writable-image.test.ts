@@ -120,6 +120,8 @@ test('a new image over another has its size, and never replaces a file that it s
     top.layers.map(({ name }) => path.basename(name)),
     ['top.qcow2', 'middle.qcow2', 'base.raw'],
   );
+  await createImage(at('odd.raw'), { format: 'raw', size: 1000 });
+  t.is(await createImage(at('odd.qcow2'), { format: 'qcow2', ...over('odd.raw', 'raw') }), 1024);
   const overwrite = true;
   for (const name of ['base.raw', 'middle.qcow2'])
     await t.throwsAsync(createImage(at(name), { format: 'qcow2', overwrite, ...over('middle.qcow2', 'qcow2') }), {
