@@ -36,16 +36,21 @@ export class WritableImage implements AsyncDisposable {
     return isFileOf(this.disk, this.references, path);
   }
 
-  /** Where the disk (no number) or a partition lies on the disk, as far as the disk reaches; NOT_FOUND for none of that number. */
-  async rangeOf(partition?: number): Promise<ByteRange> {
-    const { size } = this.disk;
-    if (partition === undefined) return { start: 0, length: size };
-    const table = await openPartitionTable(this.disk, this.#opener.contextFor(undefined));
+  /**
+   * Where the disk (no number) or a partition lies on the disk, as far as the disk reaches, and the size of a sector there, which
+   * a partition table tells where the image does not. NOT_FOUND for a partition that is not there.
+   */
+  async rangeOf(partition?: number): Promise<ByteRange & { readonly sectorSize: number }> {
+    const { size, sectorSize } = this.disk;
+    const reading = openPartitionTable(this.disk, this.#opener.contextFor(undefined));
+    // The disk as a whole can be written whatever its table is like.
+    const table = await (partition === undefined ? reading.catch(() => undefined) : reading);
+    if (partition === undefined) return { start: 0, length: size, sectorSize: table?.sectorSize ?? sectorSize };
     const found = table?.partitions.find(({ number, kind }) => number === partition && kind !== 'extended');
-    if (found === undefined)
+    if (table === undefined || found === undefined)
       throw notFound({ layer: 'locator', expected: 'a partition of the disk', found: `p${partition}` });
     const start = Math.min(found.start, size);
-    return { start, length: Math.max(0, Math.min(found.length, size - start)) };
+    return { start, length: Math.max(0, Math.min(found.length, size - start)), sectorSize: table.sectorSize };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

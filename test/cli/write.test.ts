@@ -50,6 +50,15 @@ test('bytes go into a partition, and not past its end', async (t) => {
   t.is((await sectorscope([...args, String(length - 3)], { input })).code, 6);
 });
 
+test('an offset in sectors means those of the partition table, in what would be done and in what is done', async (t) => {
+  const image = await fixtureFile('partition/gpt-4k.img', temporaryFolder(t));
+  const args = ['write', image, '--offset', '100s', '--input', '-'];
+  const input = Buffer.from('here');
+  t.regex((await sectorscope(args, { input })).stderr, /at byte 409600 of the disk/);
+  t.is((await sectorscope([...args, '--write'], { input })).code, 0);
+  t.is(readFileSync(image).toString('latin1', 409600, 409604), 'here');
+});
+
 test('options that do not go together are wrong usage', async (t) => {
   const out = path.join(temporaryFolder(t), 'out');
   const cases: readonly (readonly [readonly string[], RegExp])[] = [

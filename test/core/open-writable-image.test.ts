@@ -59,8 +59,8 @@ test('a partition is a range of the disk; one that is not there is NOT_FOUND', a
   await using reading = await openImage(file);
   const { number, start, length } = reading.partitionTable!.partitions[0]!;
   await using image = await openWritableImage(file, WRITABLE);
-  t.deepEqual(await image.rangeOf(number), { start, length });
-  t.deepEqual(await image.rangeOf(), { start: 0, length: image.disk.size });
+  t.deepEqual(await image.rangeOf(number), { start, length, sectorSize: 512 });
+  t.deepEqual(await image.rangeOf(), { start: 0, length: image.disk.size, sectorSize: 512 });
   await t.throwsAsync(image.rangeOf(99), { code: 'NOT_FOUND', message: /p99/ });
 });
 

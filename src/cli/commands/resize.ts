@@ -7,13 +7,15 @@ export function registerResize(host: Host): void {
     usage: 'resize <image> <size>',
     description: 'makes the virtual disk larger; what is new reads as zeros, partitions stay as they are',
     examples: ['sectorscope resize disk.qcow2 40GiB --write', 'sectorscope resize disk.qcow2 +1GiB --write'],
-    plan: async ({ container }, [text]) => {
-      const size = newSize(text!, container);
-      return `make the disk of ${formatExactBytes(container.size)} one of ${formatExactBytes(size)}`;
+    plan: async ({ disk }, [text]) => {
+      const size = newSize(text!, disk);
+      return `make the disk of ${formatExactBytes(disk.size)} one of ${formatExactBytes(size)}`;
     },
-    run: async ({ disk, path }, [text], options, session) => {
+    run: async (image, [text], options, session) => {
+      const { disk, path } = image;
       const before = disk.size;
-      const after = newSize(text!, disk);
+      const { sectorSize } = await image.rangeOf();
+      const after = newSize(text!, { size: before, sectorSize });
       if (after !== before) await disk.resize(after);
       await disk.flush();
       if (options.json === true) await session.output.json({ path, before, after });

@@ -49,7 +49,7 @@ export function registerWrite(host: Host): void {
       await using input =
         options.input === '-' ? await standardInput(session, {}) : await FileDevice.open(options.input);
       const range = await image.rangeOf(locator.kind === 'partition' ? locator.partition : undefined);
-      const offset = parseSize(options.offset, image.disk.sectorSize);
+      const offset = parseSize(options.offset, range.sectorSize);
       if (await image.hasFile(options.input)) throw sameFile(options.input);
       checkRoom(range.length, offset, input);
       await copyInto(image, range.start + offset, input, session);
