@@ -1,6 +1,13 @@
 import { bitRun } from '../../bytes/bit-run.ts';
-import { divideDown, divideUp, roundDown } from '../../bytes/rounding.ts';
-import { type BlockDevice, type ByteRange, checkRange, type ReadOptions } from '../../device/block-device.ts';
+import { divideDown, divideUp } from '../../bytes/rounding.ts';
+import {
+  type BlockDevice,
+  type ByteRange,
+  checkRange,
+  type ReadOptions,
+  readBytes,
+} from '../../device/block-device.ts';
+import { CachedDevice } from '../../device/cached-device.ts';
 import { type Extent, mergeExtents, readExtents } from '../../device/extent.ts';
 import { corrupt, type DiskError } from '../../errors.ts';
 import type { Diagnostic, Property } from '../../format.ts';
@@ -16,10 +23,13 @@ import {
   payloadEntryIndex,
   SECTOR_BITMAP_BLOCK,
 } from './block-allocation-table.ts';
-import { FilePages, PAGE_BYTES } from './file-pages.ts';
 import { MIB } from './header.ts';
 import { ReplayDevice } from './replay-device.ts';
 
+/** Bytes of BAT and sector bitmaps read and kept at once: 8192 entries, or the bitmap of 256 MiB of disk. Both are aligned to 1 MiB. */
+const PAGE_BYTES = 64 * 1024;
+/** What is kept of them per image: the BAT of 2 TiB with blocks of 1 MiB. */
+const TABLE_CACHE_BYTES = 16 * MIB;
 const ENTRIES_PER_PAGE = PAGE_BYTES / BAT_ENTRY_BYTES;
 
 /** What `vhdxFormat.open` has read and checked. Sizes and offsets in bytes. */
@@ -58,7 +68,8 @@ export class VhdxContainer implements Container {
   /** DataWriteGuid of the current header: what a child's parent_linkage names (MS-VHDX 2.6.2.6.3). */
   readonly dataWriteGuid: string;
   readonly #replayed: BlockDevice;
-  readonly #pages: FilePages;
+  /** For the BAT and the sector bitmaps. */
+  readonly #tables: CachedDevice;
   readonly #geometry: BatGeometry;
   readonly #batOffset: number;
   readonly #rawUnmapped: boolean;
@@ -73,7 +84,7 @@ export class VhdxContainer implements Container {
     this.properties = parts.properties;
     this.dataWriteGuid = parts.dataWriteGuid;
     this.#replayed = parts.replayed;
-    this.#pages = new FilePages(parts.replayed);
+    this.#tables = new CachedDevice(parts.replayed, { blockBytes: PAGE_BYTES, limitBytes: TABLE_CACHE_BYTES });
     this.#geometry = parts.geometry;
     this.#batOffset = parts.batOffset;
     this.#rawUnmapped = parts.rawUnmapped;
@@ -95,33 +106,39 @@ export class VhdxContainer implements Container {
     checkRange(this, 'vhdx', range.start, range.length);
     const { blockSize, chunkRatio } = this.#geometry;
     const end = range.start + range.length;
+    const lastIndex = payloadEntryIndex(divideDown(Math.max(range.start, end - 1), blockSize), this.#geometry);
     let page: BatPage | undefined;
     let at = range.start;
     while (at < end) {
       options?.signal?.throwIfAborted();
       const block = divideDown(at, blockSize);
       const index = payloadEntryIndex(block, this.#geometry);
-      if (page === undefined || !page.holds(index)) page = await this.#batPage(index);
+      if (page === undefined || !page.holds(index)) page = await this.#batPage(index, lastIndex - index + 1, options);
       const within = at % blockSize;
       const limit = Math.min(divideUp(within + end - at, blockSize), chunkRatio - (block % chunkRatio));
       const { entry, count } = page.run(index, limit, blockSize);
       if (entry.reserved !== 0) this.#reportReservedBits(index);
       const stop = Math.min(end, at - within + count * blockSize);
       const first = { page, index, entry };
-      if (entry.state === PAYLOAD_BLOCK.partiallyPresent) yield* this.#partial(first, at, stop);
+      if (entry.state === PAYLOAD_BLOCK.partiallyPresent) yield* this.#partial(first, at, stop, options);
       else yield* this.#block(first, at, stop);
       at = stop;
     }
   }
 
-  async #batPage(index: number): Promise<BatPage> {
-    const firstIndex = roundDown(index, ENTRIES_PER_PAGE);
-    const page = new BatPage(await this.#pages.load(this.#batOffset + firstIndex * BAT_ENTRY_BYTES), firstIndex);
-    if (page.holds(index)) return page;
+  /** Entries from `index` on, at most `limit`: what one page of the cache has of them. */
+  async #batPage(index: number, limit: number, options?: ReadOptions): Promise<BatPage> {
+    const offset = this.#entryOffset(index);
+    const count = Math.min(
+      limit,
+      ENTRIES_PER_PAGE - (index % ENTRIES_PER_PAGE),
+      divideDown(Math.max(0, this.#replayed.size - offset), BAT_ENTRY_BYTES),
+    );
+    if (count > 0) return new BatPage(await readBytes(this.#tables, offset, count * BAT_ENTRY_BYTES, options), index);
     throw corrupt({
       layer: 'vhdx',
       structure: `BAT entry ${index}`,
-      offset: this.#entryOffset(index),
+      offset,
       expected: 'a whole BAT',
       found: `the end of the file at ${this.#replayed.size}`,
     });
@@ -189,29 +206,34 @@ export class VhdxContainer implements Container {
   }
 
   /** A block of which the sector bitmap says what is here and what is the parent's (MS-VHDX 2.4 and 2.5.1.1). */
-  async *#partial(block: Block, start: number, end: number): AsyncGenerator<Extent, void> {
+  async *#partial(block: Block, start: number, end: number, options?: ReadOptions): AsyncGenerator<Extent, void> {
     if (this.backing === undefined)
       throw this.#badEntry(block, 'no partially present block in a disk without a parent');
-    const bitmap = await this.#sectorBitmap(divideDown(start, CHUNK_SECTORS * this.sectorSize));
+    const bitmap = await this.#sectorBitmap(divideDown(start, CHUNK_SECTORS * this.sectorSize), options);
     let at = start;
     while (at < end) {
       const sector = divideDown(at, this.sectorSize) % CHUNK_SECTORS;
-      const byteOffset = bitmap + divideDown(sector, 8);
-      const page = await this.#pages.load(byteOffset);
-      const firstBit = (byteOffset % PAGE_BYTES) * 8 + (sector % 8);
-      if (firstBit >= page.length * 8) throw this.#cutBitmap(byteOffset);
-      const within = at % this.sectorSize;
-      const { isSet, count } = bitRun(page, firstBit, divideUp(within + end - at, this.sectorSize));
-      const stop = Math.min(end, at - within + count * this.sectorSize);
-      yield* isSet ? this.#data(block, at, stop) : this.#inherited(at, stop);
-      at = stop;
+      const sectorCount = divideUp((at % this.sectorSize) + end - at, this.sectorSize);
+      const bits = await this.#bitmapBytes(
+        bitmap + divideDown(sector, 8),
+        divideUp((sector % 8) + sectorCount, 8),
+        options,
+      );
+      for (let bit = sector % 8; bit < bits.length * 8 && at < end; ) {
+        const within = at % this.sectorSize;
+        const { isSet, count } = bitRun(bits, bit, divideUp(within + end - at, this.sectorSize));
+        const stop = Math.min(end, at - within + count * this.sectorSize);
+        yield* isSet ? this.#data(block, at, stop) : this.#inherited(at, stop);
+        bit += count;
+        at = stop;
+      }
     }
   }
 
   /** Where the sector bitmap block of a chunk stands. */
-  async #sectorBitmap(chunk: number): Promise<number> {
+  async #sectorBitmap(chunk: number, options?: ReadOptions): Promise<number> {
     const index = bitmapEntryIndex(chunk, this.#geometry);
-    const page = await this.#batPage(index);
+    const page = await this.#batPage(index, 1, options);
     const entry = page.entry(index);
     if (entry.reserved !== 0) this.#reportReservedBits(index);
     const block = { page, index, entry };
@@ -219,6 +241,19 @@ export class VhdxContainer implements Container {
       throw this.#badEntry(block, 'a sector bitmap block that is present');
     if (entry.fileOffset < MIB) throw this.#badEntry(block, `a block behind the header section of ${MIB} bytes`);
     return entry.fileOffset;
+  }
+
+  /** Bytes of a sector bitmap from `offset` of the file on, at most `limit`: what one page of the cache has of them. */
+  async #bitmapBytes(offset: number, limit: number, options?: ReadOptions): Promise<Uint8Array> {
+    const length = Math.min(limit, PAGE_BYTES - (offset % PAGE_BYTES), this.#replayed.size - offset);
+    if (length > 0) return readBytes(this.#tables, offset, length, options);
+    throw corrupt({
+      layer: 'vhdx',
+      structure: 'sector bitmap block',
+      offset,
+      expected: 'a whole sector bitmap',
+      found: `the end of the file at ${this.#replayed.size}`,
+    });
   }
 
   #entryOffset(index: number): number {
@@ -246,18 +281,8 @@ export class VhdxContainer implements Container {
     });
   }
 
-  #cutBitmap(offset: number): DiskError {
-    return corrupt({
-      layer: 'vhdx',
-      structure: 'sector bitmap block',
-      offset,
-      expected: 'a whole sector bitmap',
-      found: `the end of the file at ${this.#replayed.size}`,
-    });
-  }
-
   /** The image file and the parent belong to whoever opened them. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#pages.clear();
+    await this.#tables[Symbol.asyncDispose]();
   }
 }
