@@ -90,7 +90,7 @@ const scenarios: readonly Scenario[] = [
     refcountBits: 64,
     before: [writeOf(0, 1920 * KIB, 9)],
     operations: [writeOf(2000 * KIB, 90 * KIB, 1)],
-    seeds: 5,
+    seeds: 3,
     movesRefcountTable: true,
   },
   ...[1, 2, 3, 4].map((seed) => ({
