@@ -1,5 +1,5 @@
 import type { WritableContainer } from '../../src/core/container/container.ts';
-import { seededRandom } from '../conformance/device-conformance.ts';
+import { seededRandom } from './seeded-random.ts';
 
 /** One thing that a user does to a virtual disk. */
 export type DiskOperation =

@@ -1,11 +1,11 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test from 'ava';
-import { seededRandom } from '../conformance/device-conformance.ts';
 import { diskOf, openWritable } from '../core/container/qcow2/write/written-images.ts';
 import { type DiskOperation, randomOperations, writeOf } from '../helpers/disk-operations.ts';
 import { checkQcow2 } from '../helpers/qcow2-check.ts';
 import { cuts, tornCuts, trace, unexplained } from '../helpers/qcow2-crash.ts';
+import { seededRandom } from '../helpers/seeded-random.ts';
 import { hasTools, temporaryFolder, tool, toolText } from '../helpers/tools.ts';
 import { mixedContent, qemuIo } from './qcow2-images.ts';
 

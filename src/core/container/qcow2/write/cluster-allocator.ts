@@ -3,7 +3,14 @@ import type { ResizableBlockDevice } from '../../../device/block-device.ts';
 import { assert, corrupt, type DiskError, unsupported } from '../../../errors.ts';
 import { ENTRY_BYTES } from '../table-entries.ts';
 import type { MetadataMap } from './metadata-map.ts';
+import type { RefcountBlock } from './refcount-block.ts';
 import { MAX_REFCOUNT_TABLE_BYTES, type Refcounts } from './refcounts.ts';
+
+/**
+ * How far behind the file's end a new cluster may lie, in bytes. Counts of clusters that the file does not have may be left over
+ * from a crash; a block of nonsense would make the file jump by gigabytes.
+ */
+const MAX_GAP_BYTES = 64 * 1024 * 1024;
 
 /** Clusters that lie together in the file. */
 export interface ClusterSpan {
@@ -92,14 +99,29 @@ export class ClusterAllocator {
   }
 
   /** A block where the table has none although later ones exist: it is the first cluster that it counts. */
-  async #fillGap(index: number) {
-    const { refcounts, clusterSize, metadata, file } = this.#parts;
+  async #fillGap(index: number): Promise<RefcountBlock> {
+    const { refcounts, clusterSize, metadata } = this.#parts;
     const cluster = index * refcounts.clustersPerBlock;
     metadata.refuseOverlap(cluster * clusterSize, 1);
-    if (file.size < (cluster + 1) * clusterSize) await file.resize((cluster + 1) * clusterSize);
+    await this.#reach(cluster * clusterSize, (cluster + 1) * clusterSize);
     const block = refcounts.addBlock(index, cluster * clusterSize);
     refcounts.set(index, block, 0, 1);
     return block;
+  }
+
+  /** Makes the file long enough for clusters from `start` to `end`. */
+  async #reach(start: number, end: number): Promise<void> {
+    const { file, clusterSize } = this.#parts;
+    if (start > file.size + MAX_GAP_BYTES) {
+      throw corrupt({
+        layer: 'qcow2',
+        structure: 'reference counts (qemu-img check -r all repairs them)',
+        offset: file.size,
+        expected: 'clusters in use to lie inside the file',
+        found: `none free up to cluster ${start / clusterSize}`,
+      });
+    }
+    if (end > file.size) await file.resize(end);
   }
 
   async #take(cluster: number, count: number): Promise<NewClusters> {
@@ -108,7 +130,7 @@ export class ClusterAllocator {
     const end = hostOffset + count * clusterSize;
     metadata.refuseOverlap(hostOffset, count);
     const isFresh = hostOffset >= file.size;
-    if (end > file.size) await file.resize(end);
+    await this.#reach(hostOffset, end);
     await this.#raise(cluster, count);
     return { hostOffset, count, isFresh };
   }
@@ -128,7 +150,7 @@ export class ClusterAllocator {
     const end = (cluster + total) * clusterSize;
     // The block that counts the first of them may have room left; read before anything is changed.
     await refcounts.block(refcounts.lastBlock);
-    if (end > file.size) await file.resize(end);
+    await this.#reach(cluster * clusterSize, end);
     const old: ClusterSpan = { hostOffset: refcounts.tableOffset, count: refcounts.tableClusters };
     if (tableClusters > 0) refcounts.enlargeTable((tableClusters * clusterSize) / ENTRY_BYTES);
     for (let index = 0; index < blocks; index++) refcounts.addBlock(first + index, (cluster + index) * clusterSize);
@@ -258,7 +280,8 @@ export class ClusterAllocator {
     const { refcounts } = this.#parts;
     const index = divideDown(cluster, refcounts.clustersPerBlock);
     const block = await refcounts.block(index);
-    assert(block !== undefined, 'a cluster in use is counted');
+    // Only a damaged image has tables that nothing counts.
+    if (block === undefined) return;
     const within = cluster % refcounts.clustersPerBlock;
     const count = Math.max(0, block.get(within) - references);
     refcounts.set(index, block, within, count);

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { bitField64 } from '../../../../../src/core/bytes/bits.ts';
 import { RefcountBlock } from '../../../../../src/core/container/qcow2/write/refcount-block.ts';
-import { seededRandom } from '../../../../conformance/device-conformance.ts';
+import { seededRandom } from '../../../../helpers/seeded-random.ts';
 
 const BYTES = 512;
 

@@ -1,9 +1,9 @@
 import test from 'ava';
 import type { CreateOptions } from '../../../../../src/core/container/qcow2/write/create.ts';
 import { MemoryDevice, readBytes } from '../../../../../src/core/index.ts';
-import { seededRandom } from '../../../../conformance/device-conformance.ts';
 import { firstDifference, modelAfter, perform, randomOperations } from '../../../../helpers/disk-operations.ts';
 import { checkQcow2 } from '../../../../helpers/qcow2-check.ts';
+import { seededRandom } from '../../../../helpers/seeded-random.ts';
 import { diskOf, emptyImage, openWritable } from './written-images.ts';
 
 const KIB = 1024;
