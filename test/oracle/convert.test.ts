@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { closeSync, ftruncateSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, renameSync, rmSync, statSync, truncateSync, writeSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -106,6 +106,30 @@ test('disks of one sector, of a byte, of zeros, of noise, and with holes', async
       const stored = statSync(out).blocks * 512;
       t.true(stored < 4.5 * MIB, `${options.format} of ${size} bytes takes ${stored}`);
     }
+  }
+});
+
+test('clusters that repeat at a distance are read by QEMU', async (t) => {
+  if (!hasTools(t, 'qemu-img')) return;
+  const folder = temporaryFolder(t);
+  const block = Buffer.concat([noise(7000, 17), Buffer.alloc(1000, 'text ')]);
+  const source = rawFile(folder, MIB, [[0, Buffer.concat(Array.from({ length: 100 }, () => block))]]);
+  for (const clusterSize of [65536, 2 * MIB])
+    for (const compression of ['zlib', 'zstd'] as const)
+      await convertAndCheck(t, source, { format: 'qcow2', clusterSize, compression });
+});
+
+test('behind the end of the disk are zeros, which a larger disk then has', async (t) => {
+  if (!hasTools(t, 'qemu-img')) return;
+  const folder = temporaryFolder(t);
+  const size = 9 * MIB + 100;
+  const source = rawFile(folder, size, [[0, noise(size, 18)]]);
+  for (const options of [{ format: 'qcow2' }, { format: 'qcow2', compression: 'zlib', clusterSize: MIB }] as const) {
+    truncateSync(source, size);
+    const out = await convertAndCheck(t, source, options);
+    await tool('qemu-img', ['resize', '-q', '-f', options.format, out, String(12 * MIB)]);
+    truncateSync(source, 12 * MIB);
+    await tool('qemu-img', ['compare', '-f', 'raw', '-F', options.format, source, out]);
   }
 });
 

@@ -136,7 +136,10 @@ test('what both have in the same place of the same file, and what is zero on bot
   const layer = new MappedDevice(map(other, 0));
   const upper = new MappedDevice([{ kind: 'inherited', start: 0, length: layer.size, layer, layerOffset: 0 }]);
   t.deepEqual(await collect(differences(new MappedDevice(map(one, 0)), upper)), []);
-  // Other places are read.
+  // Other places are read, of data and of what is encoded.
+  const at = (sourceOffset: number): MappedDevice =>
+    new MappedDevice([{ kind: 'data', start: 0, length: 4096, source: one, sourceOffset }]);
+  await t.throwsAsync(collect(differences(at(0), at(512))), { message: 'this need not be read' });
   await t.throwsAsync(collect(differences(new MappedDevice(map(one, 0)), new MappedDevice(map(other, 512)))), {
     message: 'this need not be read',
   });

@@ -1,7 +1,7 @@
 import { constants, createDeflateRaw, createZstdCompress, type DeflateRaw, type ZstdCompress } from 'node:zlib';
 import type { CompressionType } from '../inflate-cluster.ts';
 
-/** QEMU inflates with a window of 4 KiB (2 to this power) and refuses what looks further back. */
+/** QEMU inflates with a window of 4 KiB (2 to this power): a reader need not look further back. */
 const DEFLATE_WINDOW_BITS = 12;
 const DEFLATE_MEMORY_LEVEL = 9;
 

@@ -105,9 +105,8 @@ export class Qcow2StreamWriter implements SequentialWriter {
   /** Room for compressed bytes right behind the last ones, as long as it is contiguous; each cluster touched counts a reference. */
   #pack(length: number): number {
     const clusterEnd = roundUp(this.#packed, this.#options.clusterSize);
-    const isOpen = this.#packed < clusterEnd && !this.#refcounts.isFull(this.#packed);
     const fits = this.#packed + length <= clusterEnd || clusterEnd === this.#end;
-    const hostOffset = isOpen && fits ? this.#packed : this.#end;
+    const hostOffset = fits && !this.#refcounts.isFull(this.#packed) ? this.#packed : this.#end;
     this.#packed = hostOffset + length;
     this.#end = Math.max(this.#end, roundUp(this.#packed, this.#options.clusterSize));
     this.#refcounts.add(hostOffset, length);
