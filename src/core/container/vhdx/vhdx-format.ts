@@ -1,6 +1,6 @@
 import { decodeUtf16Little } from '../../bytes/text.ts';
 import { type BlockDevice, readBytes } from '../../device/block-device.ts';
-import { corrupt, unsupported } from '../../errors.ts';
+import { corrupt } from '../../errors.ts';
 import type { OpenContext, Property } from '../../format.ts';
 import type { BackingLayer, Container, ContainerFormat, ContainerOptions } from '../container.ts';
 import { BAT_ENTRY_BYTES, type BatGeometry, batGeometry } from './block-allocation-table.ts';
@@ -32,7 +32,6 @@ export async function readVhdx(
   context: OpenContext,
   options: ContainerOptions = {},
 ): Promise<VhdxImage> {
-  refuseOptions(options);
   const creator = await readCreator(file);
   const current = await readCurrentHeader(file, context);
   const log = await readLog(file, current, context, options.log ?? 'replay');
@@ -68,12 +67,6 @@ export const vhdxFormat: ContainerFormat = {
   open,
   openWritable: async (file, context) => openWritableVhdx(file, await readVhdx(file, context)),
 };
-
-function refuseOptions({ snapshot, passphrase }: ContainerOptions): void {
-  const found = snapshot !== undefined ? 'a snapshot' : passphrase !== undefined ? 'a passphrase' : undefined;
-  if (found !== undefined)
-    throw unsupported({ layer: 'vhdx', structure: 'options', expected: 'nothing that VHDX does not have', found });
-}
 
 async function readCreator(file: BlockDevice): Promise<string> {
   const bytes = await readBytes(file, 0, Math.min(file.size, fileIdentifier.size));
