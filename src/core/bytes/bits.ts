@@ -36,7 +36,15 @@ export function xor32(left: number, right: number): number {
 /** Exclusive or of `source` into `target`, byte by byte, as far as both reach. */
 export function xorBytes(target: Uint8Array, source: Uint8Array): void {
   const length = Math.min(target.length, source.length);
-  for (let at = 0; at < length; at++) target[at]! ^= source[at]!;
+  let at = 0;
+  if (target.byteOffset % 4 === 0 && source.byteOffset % 4 === 0) {
+    const words = Math.floor(length / 4);
+    const targetWords = new Uint32Array(target.buffer, target.byteOffset, words);
+    const sourceWords = new Uint32Array(source.buffer, source.byteOffset, words);
+    for (let word = 0; word < words; word++) targetWords[word]! ^= sourceWords[word]!;
+    at = words * 4;
+  }
+  for (; at < length; at++) target[at]! ^= source[at]!;
 }
 
 /** How many bits from bit `from` up are equal to it, in a word of 32 bits. */

@@ -10,7 +10,7 @@ export type Extent = ByteRange &
         readonly source: BlockDevice;
         readonly sourceOffset: number;
         readonly sourceLength: number;
-        /** The encoding's name: `zlib`, `zstd`. */
+        /** The encoding's name: `zlib`, `zstd` when compressed, `luks`, `aes` when encrypted. */
         readonly encoding: string;
         /** Reads decoded bytes; `offset` counts from the extent's `start`. */
         decodeInto(target: Uint8Array, offset: number, options?: ReadOptions): Promise<void>;

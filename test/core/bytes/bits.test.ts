@@ -96,10 +96,20 @@ test('hasCommonBit sees each bit, the topmost too', (t) => {
   }
 });
 
-test('xorBytes changes the target as far as both reach', (t) => {
-  const target = Uint8Array.from([0x0f, 0xff, 0x12, 0x34]);
-  xorBytes(target, Uint8Array.from([0xf0, 0xff, 0x12]));
-  t.deepEqual([...target], [0xff, 0, 0, 0x34]);
-  xorBytes(target, new Uint8Array(10).fill(1));
-  t.deepEqual([...target], [0xfe, 1, 1, 0x35]);
+test('xorBytes changes the target as far as both reach, however the two lie in memory', (t) => {
+  const random = seededRandom(8);
+  const noise = Uint8Array.from({ length: 64 }, () => random() * 256);
+  for (let targetAt = 0; targetAt < 5; targetAt++) {
+    for (let sourceAt = 0; sourceAt < 5; sourceAt++) {
+      for (const length of [0, 1, 3, 4, 5, 17]) {
+        const bytes = noise.slice();
+        const source = noise.slice(20).subarray(sourceAt, sourceAt + length);
+        xorBytes(bytes.subarray(targetAt, targetAt + 20), source);
+        const expected = noise.map((byte, at) =>
+          at >= targetAt && at < targetAt + length ? xor32(byte, source[at - targetAt]!) : byte,
+        );
+        t.deepEqual(bytes, expected, `${length} bytes at ${targetAt} from ${sourceAt}`);
+      }
+    }
+  }
 });

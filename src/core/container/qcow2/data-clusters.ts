@@ -71,11 +71,12 @@ export class DataClusters {
   #reportShortCluster(): void {
     if (this.#shortClusterReported) return;
     this.#shortClusterReported = true;
+    const outcome = this.#encrypted === undefined ? 'reads as zeros' : 'was never written and reads as noise';
     this.#report({
       layer: 'qcow2',
       structure: 'data cluster',
       offset: this.source.size,
-      message: 'the file ends inside a data cluster; the rest of that cluster reads as zeros',
+      message: `the file ends inside a data cluster; the rest of that cluster ${outcome}`,
     });
   }
 }

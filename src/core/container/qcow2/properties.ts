@@ -49,7 +49,7 @@ export function propertiesOf(facts: Qcow2Facts): Property[] {
     features('autoclear', header.autoclearFeatures),
     { key: 'otherHeaderExtensions', value: joined(unknownExtensions(extensions)) },
     { key: 'bitmaps', value: facts.bitmaps },
-    { key: 'snapshots', value: joined((snapshots ?? []).map(snapshotTitle)) },
+    { key: 'snapshots', value: joined(listed((snapshots ?? []).map(snapshotTitle))) },
     { key: 'openedSnapshot', value: snapshot === undefined ? null : snapshotTitle(snapshot) },
   ];
 }

@@ -25,6 +25,7 @@ import { EXTENSION, type HeaderExtensions, parseHeaderExtensions } from './heade
 import { COMPRESSION_TYPES, type CompressionType } from './inflate-cluster.ts';
 import { describeBitmaps, propertiesOf } from './properties.ts';
 import { Qcow2Container, type Qcow2Parts } from './qcow2-container.ts';
+import { publicSnapshot } from './snapshot-table.ts';
 import { WritableQcow2Container } from './write/writable-qcow2-container.ts';
 
 /** The specification has no limit for it; no system that we know takes a longer path. */
@@ -67,7 +68,7 @@ async function readParts(file: BlockDevice, context: OpenContext, options: Conta
     dataFile,
     encryption,
     backing,
-    snapshots: snapshots ?? [],
+    snapshots: (snapshots ?? []).map(publicSnapshot),
     properties: propertiesOf(facts),
     report: (diagnostic) => context.report(diagnostic),
   };

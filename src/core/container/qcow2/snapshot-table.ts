@@ -34,6 +34,11 @@ export interface Qcow2Snapshot extends Snapshot {
   readonly l1EntryCount: number;
 }
 
+/** Without what only this format knows. */
+export function publicSnapshot({ id, name, date, virtualSize, vmStateSize }: Snapshot): Snapshot {
+  return { id, name, date, virtualSize, vmStateSize };
+}
+
 /** How a snapshot is named in properties and errors. */
 export function snapshotTitle({ id, name }: Snapshot): string {
   return `${id} ${name}`;

@@ -3,6 +3,8 @@ import { openContainer } from '../../../../src/core/container/formats.ts';
 import { headerV3 } from '../../../../src/core/container/qcow2/header.ts';
 import { snapshotEntry, snapshotExtraData } from '../../../../src/core/container/qcow2/snapshot-table.ts';
 import { DiskError, type DiskErrorCode, MemoryDevice, readBytes } from '../../../../src/core/index.ts';
+import { deviceConformance } from '../../../conformance/device-conformance.ts';
+import { extentsConformance } from '../../../conformance/extents-conformance.ts';
 import { RecordingDevice } from '../../../helpers/devices.ts';
 import { fixtureBytes } from '../../../helpers/fixtures.ts';
 import { fixtureContext, openBytes, openFixture } from './fixture-images.ts';
@@ -29,6 +31,13 @@ async function refusal(t: ExecutionContext, bytes: Uint8Array, snapshot: string,
   t.true(device.bytesRead < 1024 * 1024, 'before anything large is read');
   return error!;
 }
+
+const makeView = async () => {
+  const device = await openFixture('snapshot.qcow2', { snapshot: '1' });
+  return { device, expected: await readBytes(device, 0, device.size) };
+};
+deviceConformance('the view of a snapshot', makeView);
+extentsConformance('the view of a snapshot', makeView);
 
 test('a snapshot is seen by its ID and by its name; the present state without either', async (t) => {
   for (const [snapshot, first] of [
