@@ -31,6 +31,8 @@ export interface AllocatorParts {
   readonly metadata: MetadataMap;
   /** Puts a larger refcount table, all of whose blocks are in memory, at `hostOffset` of the file. */
   moveRefcountTable(hostOffset: number): Promise<void>;
+  /** Runs what must not fail halfway: if it does, nothing is written any more. */
+  orFail(task: () => Promise<void>): Promise<void>;
 }
 
 /** Clusters after a search: inside what the blocks count, or `beyond` it, where all that follow are free. */
@@ -40,10 +42,7 @@ interface Found {
   readonly beyond: boolean;
 }
 
-/**
- * Finds free clusters by their reference counts, the lowest first, and makes the file longer when there is none. Nothing is
- * changed by a call that fails before it writes.
- */
+/** Finds free clusters by their reference counts, the lowest first, and makes the file longer when there is none. */
 export class ClusterAllocator {
   readonly #parts: AllocatorParts;
   /** No cluster below is free. The header's own never is, whatever its count says. */
@@ -154,7 +153,8 @@ export class ClusterAllocator {
     const old: ClusterSpan = { hostOffset: refcounts.tableOffset, count: refcounts.tableClusters };
     if (tableClusters > 0) refcounts.enlargeTable((tableClusters * clusterSize) / ENTRY_BYTES);
     for (let index = 0; index < blocks; index++) refcounts.addBlock(first + index, (cluster + index) * clusterSize);
-    await this.#raise(cluster, total);
+    // New blocks that do not count themselves must never be written.
+    await this.#parts.orFail(() => this.#raise(cluster, total));
     if (tableClusters > 0) {
       await this.#parts.moveRefcountTable(hostOffset - tableClusters * clusterSize);
       await this.release(old);

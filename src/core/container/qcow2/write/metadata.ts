@@ -45,6 +45,7 @@ export class Metadata {
       refcounts,
       metadata: this.map,
       moveRefcountTable: (hostOffset) => this.#moveRefcountTable(hostOffset),
+      orFail: (task) => this.#orFail(task),
     });
   }
 
@@ -70,7 +71,7 @@ export class Metadata {
       layer: 'qcow2',
       structure: 'image',
       expected: 'no failure before',
-      found: 'a flush or a change of the header that failed: nothing more is written until the image is opened again',
+      found: 'a flush or a move of a table that failed: nothing more is written until the image is opened again',
       cause: this.#failure,
     });
   }
@@ -180,7 +181,7 @@ export class Metadata {
   }
 }
 
-/** Where the tables of the image lie. CORRUPT when a table lies on another. */
+/** Where the tables of the image lie. */
 function mapOf(header: Qcow2Header, l1Table: MappingTable, refcounts: Refcounts): MetadataMap {
   const { clusterSize } = header;
   const tables = new Float64Array(l1Table.entryCount);

@@ -34,6 +34,7 @@ export class WritableQcow2Container implements WritableContainer {
   readonly #queue = new ReadWriteQueue();
   #disk: Qcow2Container;
   #hasBegun = false;
+  #isDisposed = false;
 
   private constructor(parts: Qcow2Parts, metadata: Metadata) {
     this.file = parts.file;
@@ -138,6 +139,12 @@ export class WritableQcow2Container implements WritableContainer {
     if (header.autoclearFeatures !== 0n) {
       const { offset, length } = headerV3.fields.autoclearFeatures;
       await this.#metadata.writeHeader(new Uint8Array(length), offset);
+      this.#parts.report({
+        layer: 'qcow2',
+        structure: 'header autoclearFeatures',
+        offset,
+        message: 'cleared by the first write: persistent bitmaps hold no longer, and what they take is leaked space',
+      });
     }
     // A file may end inside its last cluster; clusters are written whole from now on.
     const whole = roundUp(file.size, header.clusterSize);
@@ -192,6 +199,8 @@ export class WritableQcow2Container implements WritableContainer {
 
   /** Flushes, unless writing has failed for good; the image file and the backing file belong to whoever opened them. */
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
     if (this.#hasBegun && !this.#metadata.hasFailed) await this.flush();
     await this.#queue.write(() => this.#disk[Symbol.asyncDispose]());
   }
