@@ -25,7 +25,11 @@ const BY_ERROR: Readonly<Record<DiskErrorCode, number>> = {
   IO: EXIT.io,
 };
 
+/** Options or arguments that do not go together, told only when they are all known. */
+export class UsageError extends Error {}
+
 export function exitCodeOf(error: unknown): number {
+  if (error instanceof UsageError) return EXIT.usage;
   if (error instanceof DiskError) return BY_ERROR[error.code];
   return (error as Error | undefined)?.name === 'AbortError' ? EXIT.interrupted : EXIT.internal;
 }

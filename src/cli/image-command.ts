@@ -1,5 +1,15 @@
-import { type Command, InvalidArgumentError } from 'commander';
-import { type DiskError, type Image, isPowerOfTwo, parseLocator, parseSize, type Target } from '../core/index.ts';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import {
+  containerFormatNames,
+  type DiskError,
+  type Image,
+  isPowerOfTwo,
+  parseLocator,
+  parseSize,
+  type Target,
+  unsupported,
+} from '../core/index.ts';
+import { PASSPHRASE_VARIABLE } from './passphrase.ts';
 import { type ImageOptions, noteDiagnostics, openNamed, type Session } from './session.ts';
 
 /** What a command is given to declare itself: the program, and how its action is run. */
@@ -44,16 +54,35 @@ export function addImageCommand<Options extends ImageOptions>(host: Host, spec: 
   });
 }
 
-/** The options of everything that opens an image. */
+/** The options of everything that reads an image. */
 export function addImageOptions(command: Command, formatFlag = '--format'): Command {
+  return addOpenOptions(command, formatFlag)
+    .option('--no-backing', 'leave the backing file alone: what only it has reads as zeros')
+    .option(
+      '--passphrase-file <path>',
+      `for an encrypted image: its first line (- for standard input; or ${PASSPHRASE_VARIABLE})`,
+    )
+    .addOption(choice('--log <what>', 'updates that are only in the log of the image', ['replay', 'ignore']))
+    .addOption(choice('--unmapped <what>', 'what ranges that were given back read as', ['zeros', 'raw']));
+}
+
+/** The options of everything that opens an image, to read it or to write it. */
+export function addOpenOptions(command: Command, formatFlag = '--format'): Command {
   return command
-    .option(`${formatFlag} <name>`, 'take the image for this container format (raw, qcow2) instead of looking')
+    .option(
+      `${formatFlag} <name>`,
+      `take the image for this format instead of looking: ${containerFormatNames.join(', ')}`,
+    )
     .option('--sector-size <bytes>', 'sector size of an image that does not say', parseSectorSize)
     .option('--allow-reference <path>', 'let the image refer to this file or folder too (again for more)', collect, [])
     .option('--no-references', 'open no file that the image refers to');
 }
 
-function collect(value: string, previous: readonly string[]): string[] {
+function choice(flags: string, description: string, choices: readonly [string, ...string[]]): Option {
+  return new Option(flags, `${description} (default: ${choices[0]})`).choices(choices);
+}
+
+export function collect(value: string, previous: readonly string[]): string[] {
   return [...previous, value];
 }
 
@@ -71,6 +100,14 @@ export function asSize(text: string): number {
   } catch (error) {
     throw new InvalidArgumentError((error as DiskError).message);
   }
+}
+
+/** The image that a LOCATOR of no more than a view leads to: for commands about a disk as a whole. */
+export async function imageOf(image: Image, locator: string | undefined, session: Session): Promise<Image> {
+  const target = await targetOf(image, locator, session);
+  if (target.kind === 'disk') return target.image;
+  const expected = 'no place, or a view such as snapshot=NAME or layer=1';
+  throw unsupported({ layer: 'locator', expected, found: locator });
 }
 
 /** Follows the LOCATOR argument. */

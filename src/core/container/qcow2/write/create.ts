@@ -3,7 +3,7 @@ import type { ResizableBlockDevice } from '../../../device/block-device.ts';
 import { outOfRange, unsupported } from '../../../errors.ts';
 import { headerV2, MAX_CLUSTER_BITS, MAX_L1_ENTRIES, MIN_CLUSTER_BITS } from '../header.ts';
 import type { CompressionType } from '../inflate-cluster.ts';
-import { ENTRY_BYTES } from '../table-entries.ts';
+import { ENTRY_BYTES, l2TableSpan, type TableGeometry } from '../table-entries.ts';
 import { buildHeader, type HeaderDescription } from './build-header.ts';
 import { RefcountBlock } from './refcount-block.ts';
 
@@ -129,18 +129,18 @@ export function checkGeometry(virtualSize: number, clusterSize: number): void {
       found: clusterSize,
     });
   }
-  checkVirtualSize(virtualSize, clusterSize);
+  checkVirtualSize(virtualSize, { clusterSize, hasExtendedL2: false });
 }
 
 /** Refuses a size that an L1 table of QEMU's limit cannot map, or that is no whole sectors. */
-export function checkVirtualSize(virtualSize: number, clusterSize: number): void {
-  const largest = MAX_L1_ENTRIES * clusterSize * (clusterSize / ENTRY_BYTES);
+export function checkVirtualSize(virtualSize: number, geometry: TableGeometry): void {
+  const largest = MAX_L1_ENTRIES * l2TableSpan(geometry);
   const isWhole = Number.isSafeInteger(virtualSize) && virtualSize >= 0 && virtualSize % SIZE_UNIT === 0;
   if (isWhole && virtualSize <= largest) return;
   throw outOfRange({
     layer: 'qcow2',
     structure: 'virtual size',
-    expected: `a multiple of ${SIZE_UNIT}, at most ${largest} with clusters of ${clusterSize}`,
+    expected: `a multiple of ${SIZE_UNIT}, at most ${largest} with clusters of ${geometry.clusterSize}`,
     found: virtualSize,
   });
 }
