@@ -12,11 +12,17 @@ import {
 import { PASSPHRASE_VARIABLE } from './passphrase.ts';
 import { type ImageOptions, noteDiagnostics, openNamed, type Session } from './session.ts';
 
+/** The options that decide how an error is told. */
+export interface CommandOptions {
+  readonly json?: boolean;
+  readonly backing?: unknown;
+}
+
 /** What a command is given to declare itself: the program, and how its action is run. */
 export interface Host {
   readonly program: Command;
   /** Runs an action with a session; its errors become a line on standard error and an exit code. */
-  run(options: { readonly json?: boolean }, action: (session: Session) => Promise<void>): Promise<void>;
+  run(options: CommandOptions, action: (session: Session) => Promise<void>): Promise<void>;
 }
 
 export interface ImageCommand<Options extends ImageOptions> {
@@ -28,6 +34,8 @@ export interface ImageCommand<Options extends ImageOptions> {
   readonly options?: (command: Command) => void;
   /** Set where `--format` says what to write: the image's own is given by `--input-format` then. */
   readonly writesFormat?: boolean;
+  /** Whether it opens another image with the same options. */
+  readonly hasOther?: boolean;
   action(image: Image, args: readonly (string | undefined)[], options: Options, session: Session): Promise<void>;
 }
 
@@ -44,7 +52,7 @@ export function addImageCommand<Options extends ImageOptions>(host: Host, spec: 
     const options = given[command.registeredArguments.length] as Options;
     await host.run(options, async (session) => {
       const format = spec.writesFormat === true ? options.inputFormat : options.format;
-      await using image = await openNamed(name, { ...options, format }, session);
+      await using image = await openNamed(name, { ...options, format, isOneOfTwo: spec.hasOther }, session);
       try {
         await spec.action(image, args, options, session);
       } finally {
@@ -74,7 +82,7 @@ export function addOpenOptions(command: Command, formatFlag = '--format'): Comma
       `take the image for this format instead of looking: ${containerFormatNames.join(', ')}`,
     )
     .option('--sector-size <bytes>', 'sector size of an image that does not say', parseSectorSize)
-    .option('--allow-reference <path>', 'let the image refer to this file or folder too (again for more)', collect, [])
+    .option('--allow-reference <path>', 'let the image refer to this file or folder too (again for more)', collect)
     .option('--no-references', 'open no file that the image refers to');
 }
 
@@ -82,7 +90,7 @@ function choice(flags: string, description: string, choices: readonly [string, .
   return new Option(flags, `${description} (default: ${choices[0]})`).choices(choices);
 }
 
-export function collect(value: string, previous: readonly string[]): string[] {
+export function collect(value: string, previous: readonly string[] = []): string[] {
   return [...previous, value];
 }
 

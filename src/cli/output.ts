@@ -136,7 +136,7 @@ export function table(
 /** An error as one line for people: never a stack trace, never an escape sequence from an image. */
 export function errorLine(error: unknown): string {
   const text = errorText(error);
-  return error instanceof DiskError ? `${error.code.toLowerCase().replace('_', ' ')}: ${text}` : text;
+  return error instanceof DiskError ? `${error.code.toLowerCase().replaceAll('_', ' ')}: ${text}` : text;
 }
 
 /** An error as JSON has it. */

@@ -12,12 +12,17 @@ const CARRIAGE_RETURN = 0x0d;
 /** Standard input can be read once, and a command may open two images. */
 let fromStandardInput: string | undefined;
 
-/** The first line of the file (`-` is standard input) without its end, else the environment's; undefined when there is neither. */
+/** The first line of the file (`-` is standard input) without its end; undefined without a file. */
 export function readPassphrase(file: string | undefined): string | undefined {
-  if (file === undefined) return process.env[PASSPHRASE_VARIABLE];
+  if (file === undefined) return undefined;
   if (file !== '-') return firstLine(file);
   fromStandardInput ??= firstLine(file);
   return fromStandardInput;
+}
+
+/** The environment's, which stands ready for any image; undefined when there is none. */
+export function environmentPassphrase(): string | undefined {
+  return process.env[PASSPHRASE_VARIABLE] || undefined;
 }
 
 function firstLine(file: string): string {

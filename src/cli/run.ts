@@ -16,7 +16,8 @@ import { registerParts } from './commands/parts.ts';
 import { registerResize } from './commands/resize.ts';
 import { registerWrite } from './commands/write.ts';
 import { EXIT, EXIT_CODES_HELP, exitCodeOf } from './exit-codes.ts';
-import type { Host } from './image-command.ts';
+import { hintsFor } from './hints.ts';
+import type { CommandOptions, Host } from './image-command.ts';
 import { errorJson, errorLine, Output, outputError } from './output.ts';
 import { packageVersion } from './package-file.ts';
 import { ProgressLine } from './progress-line.ts';
@@ -82,7 +83,7 @@ class CommandHost implements Host {
     this.program = program;
   }
 
-  async run(options: { readonly json?: boolean }, action: (session: Session) => Promise<void>): Promise<void> {
+  async run(options: CommandOptions, action: (session: Session) => Promise<void>): Promise<void> {
     const controller = new AbortController();
     const interrupt = (): void => controller.abort();
     const output = new Output(process.stdout, controller.signal);
@@ -103,7 +104,7 @@ class CommandHost implements Host {
     } catch (error) {
       if (isReaderGone || isBrokenPipe(error)) return;
       await output.end().catch(() => undefined);
-      this.#fail(error, controller.signal, options.json === true);
+      this.#fail(error, controller.signal, options);
     } finally {
       releaseSignals();
     }
@@ -128,12 +129,15 @@ class CommandHost implements Host {
     };
   }
 
-  #fail(error: unknown, signal: AbortSignal, json: boolean): void {
+  #fail(error: unknown, signal: AbortSignal, options: CommandOptions): void {
     const isAbort = (error as Error | undefined)?.name === 'AbortError';
     const cause = isAbort && (signal.reason as Error | undefined)?.name !== 'AbortError' ? signal.reason : error;
     this.exitCode = exitCodeOf(cause);
     const line = this.exitCode === EXIT.interrupted ? 'interrupted' : errorLine(cause);
-    process.stderr.write(json ? `${JSON.stringify({ error: errorJson(cause) })}\n` : `sectorscope: ${line}\n`);
+    if (options.json === true) process.stderr.write(`${JSON.stringify({ error: errorJson(cause) })}\n`);
+    else
+      for (const each of [line, ...hintsFor(cause, options).map((hint) => `hint: ${hint}`)])
+        process.stderr.write(`sectorscope: ${each}\n`);
     if (this.exitCode === EXIT.internal && process.env['SECTORSCOPE_DEBUG'] !== undefined) {
       process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
     }

@@ -16,7 +16,7 @@ import {
 } from '../core/index.ts';
 import { UsageError } from './exit-codes.ts';
 import type { Output } from './output.ts';
-import { readPassphrase } from './passphrase.ts';
+import { environmentPassphrase, readPassphrase } from './passphrase.ts';
 import type { ProgressLine } from './progress-line.ts';
 
 /** The options that every command on an image has, as commander hands them over. */
@@ -26,7 +26,7 @@ export interface ImageOptions {
   /** The image's own format, where `format` is that of the output. */
   readonly inputFormat?: string;
   readonly sectorSize?: number;
-  readonly allowReference: readonly string[];
+  readonly allowReference?: readonly string[];
   /** False after `--no-references`. */
   readonly references: boolean;
   /** False after `--no-backing`. */
@@ -34,6 +34,8 @@ export interface ImageOptions {
   readonly passphraseFile?: string;
   readonly log?: 'replay' | 'ignore';
   readonly unmapped?: 'zeros' | 'raw';
+  /** Whether the options are for another image as well: a passphrase may be for that one. */
+  readonly isOneOfTwo?: boolean | undefined;
 }
 
 /** What a command works with: where it prints, how it is cancelled, what it ends with. */
@@ -56,7 +58,13 @@ export interface Session {
 export async function openNamed(name: string, options: ImageOptions, session: Session): Promise<Image> {
   if (name === '-' && options.passphraseFile === '-')
     throw new UsageError('--passphrase-file - and IMAGE - both take standard input');
-  const open: OpenImageOptions = { ...openOptions(options), passphrase: readPassphrase(options.passphraseFile) };
+  const passphrase = readPassphrase(options.passphraseFile);
+  const open: OpenImageOptions = {
+    ...openOptions(options),
+    ...(options.isOneOfTwo === true
+      ? { offeredPassphrase: passphrase ?? environmentPassphrase() }
+      : { passphrase, offeredPassphrase: environmentPassphrase() }),
+  };
   if (name !== '-') return openImage(name, open);
   return openImageOn(await standardInput(session, { sectorSize: options.sectorSize }), open);
 }

@@ -8,6 +8,9 @@ import { escapeText } from './bytes/text.ts';
  */
 export type DiskErrorCode = 'CORRUPT' | 'UNSUPPORTED' | 'NOT_FOUND' | 'OUT_OF_RANGE' | 'DENIED' | 'IO';
 
+/** A decision that is the user's to take, and that would get past an error; each face has its own word for it. */
+export type Remedy = 'allowReference' | 'leaveBackingOut' | 'givePassphrase' | 'replaceFile';
+
 export interface DiskErrorDetails {
   /** The format or part that speaks: `qcow2`, `gpt`, `ext`, `file`. */
   readonly layer: string;
@@ -18,6 +21,7 @@ export interface DiskErrorDetails {
   readonly expected?: string | undefined;
   readonly found?: string | number | bigint | undefined;
   readonly cause?: unknown;
+  readonly remedies?: readonly Remedy[] | undefined;
 }
 
 /** The one error type for anything that an image, a device or a request gets wrong; our own bugs are assertions. */
@@ -28,6 +32,7 @@ export class DiskError extends Error {
   readonly offset: number | undefined;
   readonly expected: string | undefined;
   readonly found: string | undefined;
+  readonly remedies: readonly Remedy[];
 
   constructor(code: DiskErrorCode, details: DiskErrorDetails) {
     // Each may carry a name from an image: the message is safe for a terminal.
@@ -45,6 +50,7 @@ export class DiskError extends Error {
     this.offset = details.offset;
     this.expected = expected;
     this.found = found;
+    this.remedies = details.remedies ?? [];
   }
 
   /** The fields a machine reads; what `--json` prints. */

@@ -8,7 +8,7 @@ import { MemoryDevice } from './device/memory-device.ts';
 import { assert, corrupt, DiskError, unsupported } from './errors.ts';
 import type { Diagnostic, OpenContext, Reference } from './format.ts';
 import { formatView, type View } from './locator.ts';
-import { type ReferencePolicy, referenceDetails, resolveReference } from './references.ts';
+import { type ReferencePolicy, referenceDetails, referenceError, resolveReference } from './references.ts';
 
 /** Diagnostics that are kept; a hostile image could give cause for any number. */
 const MAX_DIAGNOSTICS = 1000;
@@ -123,7 +123,8 @@ export class ImageOpener implements AsyncDisposable {
       record.rule = allowed.rule;
       record.opened = true;
       return device;
-    } catch (error) {
+    } catch (cause) {
+      const error = referenceError(cause, reference);
       record.rule = error instanceof DiskError ? error.message : String(error);
       throw error;
     }
@@ -165,7 +166,10 @@ export class ImageOpener implements AsyncDisposable {
       return known;
     }
     const context = this.#context({ path: target, place: target, chain: [...link.chain, file.identity] });
-    const opening = openContainer(file, context, reference.format).then((container) => this.#stack.use(container));
+    const { passphrase, offeredPassphrase = passphrase } = this.options;
+    const opening = openContainer(file, context, reference.format, { offeredPassphrase }).then((container) =>
+      this.#stack.use(container),
+    );
     this.#layers.set(key, opening);
     opening.catch(() => this.#layers.delete(key));
     return opening;

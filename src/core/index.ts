@@ -49,6 +49,7 @@ export {
   ioError,
   notFound,
   outOfRange,
+  type Remedy,
   unsupported,
 } from './errors.ts';
 export type {

@@ -2,7 +2,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { encodeName } from './bytes/text.ts';
 import { systemError } from './device/file-device.ts';
-import { type DiskErrorDetails, denied, unsupported } from './errors.ts';
+import { DiskError, type DiskErrorDetails, denied, type Remedy, unsupported } from './errors.ts';
 import type { Reference } from './format.ts';
 
 /** How far files named inside an image may be opened. */
@@ -45,16 +45,30 @@ export async function resolveReference(
     ...details,
     expected: `a file ${folder === undefined ? 'that' : `in ${folder} or below, or one that`} is allowed by name`,
     found: target,
+    remedies: ['allowReference', ...(details.remedies ?? [])],
   });
 }
 
-/** What every error about a reference says; the offset is that of its name. */
+/** What every error about a reference says; the offset is that of its name. Only a backing file can be done without. */
 export function referenceDetails({
   kind,
   name,
   offset,
-}: Reference): Pick<DiskErrorDetails, 'layer' | 'structure' | 'offset'> {
-  return { layer: 'reference', structure: `${kind} ${name}`, offset };
+}: Reference): Pick<DiskErrorDetails, 'layer' | 'structure' | 'offset' | 'remedies'> {
+  const remedies: readonly Remedy[] = kind === 'backing file' ? ['leaveBackingOut'] : [];
+  return { layer: 'reference', structure: `${kind} ${name}`, offset, remedies };
+}
+
+/** A failure to open the named file, told as one of the reference: a path alone does not say who names it. Others stay themselves. */
+export function referenceError(error: unknown, reference: Reference): unknown {
+  if (!(error instanceof DiskError) || error.layer !== 'file') return error;
+  const { code, structure, found } = error;
+  return new DiskError(code, {
+    ...referenceDetails(reference),
+    expected: `the file ${structure}`,
+    found,
+    cause: error,
+  });
 }
 
 /** QEMU's names may carry a protocol (`nbd://...`, `json:{...}`); only plain files are opened. */

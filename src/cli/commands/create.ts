@@ -18,7 +18,7 @@ interface Options {
   readonly blockSize?: number;
   readonly type?: 'fixed' | 'dynamic';
   readonly sectorSize?: '512' | '4096';
-  readonly allowReference: readonly string[];
+  readonly allowReference?: readonly string[];
   readonly references: boolean;
   readonly force?: boolean;
   readonly json?: boolean;
@@ -52,7 +52,7 @@ export function registerCreate(host: Host): void {
     .option('--block-size <bytes>', 'of vhdx, 1 to 256 MiB', asSize)
     .addOption(new Option('--type <name>', 'of vhdx (default: dynamic)').choices(['fixed', 'dynamic']))
     .addOption(new Option('--sector-size <bytes>', 'of vhdx, logical (default: 512)').choices(['512', '4096']))
-    .option('--allow-reference <path>', 'let the backing file refer to this file or folder too', collect, [])
+    .option('--allow-reference <path>', 'let the backing file refer to this file or folder too', collect)
     .option('--no-references', 'open no file that the backing file refers to')
     .option('--force', 'replace PATH when it is there')
     .option('--json', 'print JSON')

@@ -47,8 +47,13 @@ export function registerDiff(host: Host): void {
         .option('--strict', 'what only the larger one has differs even where it is zero')
         .option('--limit <ranges>', 'stop after so many ranges', parseCount)
         .option('-q, --quiet', 'print nothing: the exit code tells'),
+    hasOther: true,
     action: async (image, [otherName, locator], options, session) => {
-      await using other = await openNamed(otherName!, { ...options, format: options.otherFormat }, session);
+      await using other = await openNamed(
+        otherName!,
+        { ...options, format: options.otherFormat, isOneOfTwo: true },
+        session,
+      );
       try {
         const first = await bytesOf(image, locator, session);
         const second = await bytesOf(other, options.otherLocator ?? locator, session);

@@ -15,8 +15,10 @@ export type ContainerFormatName = 'raw' | 'qcow2' | 'vhdx';
 export interface ContainerOptions {
   /** The internal snapshot to read instead of the present state, by its name or its ID. */
   readonly snapshot?: string | undefined;
-  /** For an encrypted image. */
+  /** For an encrypted image; for one that is not, a mistake that is told. */
   readonly passphrase?: string | undefined;
+  /** The same, only in case that the image is encrypted: one that stands ready whatever is opened. */
+  readonly offeredPassphrase?: string | undefined;
   /**
    * A log of updates that the file does not have yet: `replay` (the default) reads as after them, in memory, the file
    * untouched; `ignore` reads the file as it stands.
@@ -26,7 +28,7 @@ export interface ContainerOptions {
   readonly unmapped?: 'zeros' | 'raw' | undefined;
 }
 
-/** A container format; the options are those of the image that was asked for, never of one that it refers to. */
+/** A container format; the options are those of the image that was asked for; one that it refers to is offered its passphrase. */
 export interface ContainerFormat extends Format<Container> {
   readonly name: ContainerFormatName;
   /** The options that mean something for it; asked for of any other format they are refused. */

@@ -15,6 +15,7 @@ export async function checkTarget(path: string, overwrite: boolean): Promise<voi
   throw denied({
     layer: 'output',
     structure: path,
+    remedies: stat.isFile() ? ['replaceFile'] : [],
     expected: overwrite ? 'a regular file to replace' : 'a new file (or the word to replace it)',
     found: stat.isFile() ? 'a file of that name' : 'something that is no regular file',
   });

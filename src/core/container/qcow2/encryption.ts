@@ -1,8 +1,9 @@
 import { Struct, u64be } from '../../bytes/struct.ts';
 import { encodeName } from '../../bytes/text.ts';
 import type { BlockDevice } from '../../device/block-device.ts';
-import { corrupt } from '../../errors.ts';
+import { corrupt, unsupported } from '../../errors.ts';
 import type { OpenContext } from '../../format.ts';
+import type { ContainerOptions } from '../container.ts';
 import { LUKS_HEADER_BYTES } from '../luks/luks-header.ts';
 import { unlockLuks } from '../luks/unlock-luks.ts';
 import { createSectorCipher } from '../sector-cipher.ts';
@@ -22,6 +23,10 @@ export const encryptionPointer = new Struct('qcow2', 'encryption header pointer'
   length: u64be(8),
 });
 
+type Passphrases = Pick<ContainerOptions, 'passphrase' | 'offeredPassphrase'>;
+
+const headerPlace = { layer: 'qcow2', structure: 'header cryptMethod' } as const;
+
 /** What opening told of an image's encryption. */
 export interface OpenedEncryption extends ClusterEncryption {
   readonly description: string;
@@ -31,15 +36,30 @@ export interface OpenedEncryption extends ClusterEncryption {
  * Refuses what cannot be decrypted, before anything else is read: an unknown method, and encryption for which there is no
  * passphrase, by its name.
  */
-export function checkEncryption(header: HeaderFields, passphrase: string | undefined, context: OpenContext): void {
+export function checkEncryption(
+  header: HeaderFields,
+  { passphrase, offeredPassphrase }: Passphrases,
+  context: OpenContext,
+): void {
   const { cryptMethod } = header;
   const name = ENCRYPTION_METHODS[cryptMethod];
   if (name === undefined)
     throw notSupported('cryptMethod', ENCRYPTION_METHODS.join(', '), `method ${cryptMethod} encryption`);
   const { offset } = headerV3.fields.cryptMethod;
-  if (name !== 'none' && passphrase === undefined)
-    throw notSupported('cryptMethod', 'a passphrase for an encrypted image', `${name} encryption`);
-  if (name === 'none' && passphrase !== undefined)
+  if (name !== 'none' && (passphrase ?? offeredPassphrase) === undefined) {
+    const expected = 'a passphrase for an encrypted image';
+    const { layer, structure } = headerPlace;
+    throw unsupported({
+      layer,
+      structure,
+      offset,
+      expected,
+      found: `${name} encryption`,
+      remedies: ['givePassphrase'],
+    });
+  }
+  // A passphrase may be for a layer below.
+  if (name === 'none' && passphrase !== undefined && header.backingFileOffset === 0)
     report(context, offset, 'a passphrase was given, but the image is not encrypted');
   if (name === 'AES') {
     report(
@@ -51,7 +71,7 @@ export function checkEncryption(header: HeaderFields, passphrase: string | undef
 }
 
 function report(context: OpenContext, offset: number, message: string): void {
-  context.report({ layer: 'qcow2', structure: 'header cryptMethod', offset, message });
+  context.report({ ...headerPlace, offset, message });
 }
 
 /**
@@ -62,9 +82,10 @@ export async function openEncryption(
   file: BlockDevice,
   header: HeaderFields,
   extensions: HeaderExtensions,
-  passphrase: string | undefined,
+  { passphrase: asked, offeredPassphrase }: Passphrases,
 ): Promise<OpenedEncryption | undefined> {
   const name = ENCRYPTION_METHODS[header.cryptMethod];
+  const passphrase = asked ?? offeredPassphrase;
   if (passphrase === undefined || name === 'none') return undefined;
   const secret = encodeName(passphrase);
   if (name === 'AES') {

@@ -26,7 +26,7 @@ import { COMPRESSION_TYPES, type CompressionType } from './inflate-cluster.ts';
 import { describeBitmaps, propertiesOf } from './properties.ts';
 import { Qcow2Container, type Qcow2Parts } from './qcow2-container.ts';
 import { publicSnapshot } from './snapshot-table.ts';
-import { WritableQcow2Container } from './write/writable-qcow2-container.ts';
+import { refuseUnwritable, WritableQcow2Container } from './write/writable-qcow2-container.ts';
 
 /** The specification has no limit for it; no system that we know takes a longer path. */
 const MAX_DATA_FILE_NAME = 4096;
@@ -40,21 +40,27 @@ async function probe(device: BlockDevice): Promise<boolean> {
  * Reads header, extensions and L1 table, unlocks the data and opens the files that the image names; nothing is allocated for a
  * field before it is checked.
  */
-async function readParts(file: BlockDevice, context: OpenContext, options: ContainerOptions = {}): Promise<Qcow2Parts> {
+async function readParts(
+  file: BlockDevice,
+  context: OpenContext,
+  options: ContainerOptions = {},
+  refuse: (fields: HeaderFields) => void = () => undefined,
+): Promise<Qcow2Parts> {
   const start = await readBytes(file, 0, Math.min(file.size, HEADER_V2_BYTES));
   const cluster = await readBytes(file, 0, Math.min(file.size, firstClusterBytes(start)));
   const fields = parseHeader(cluster);
   const end = extensionsEnd(fields, cluster.length);
   const extensions = parseHeaderExtensions(cluster, fields.headerLength, end);
   refuseUnreadable(fields, extensions);
-  checkEncryption(fields, options.passphrase, context);
+  refuse(fields);
+  checkEncryption(fields, options, context);
   const header = checkHeader(fields, file.size);
   const compressionType = checkCompression(header);
   reportOddities(header, context);
   const snapshots = await listSnapshots(file, header, context, options.snapshot);
   const bitmaps = await describeBitmaps(file, header, extensions, context);
   const state = await openState(file, header, context, snapshots ?? [], options.snapshot);
-  const encryption = await openEncryption(file, fields, extensions, options.passphrase);
+  const encryption = await openEncryption(file, fields, extensions, options);
   const dataFile = header.hasDataFile ? await openDataFile(extensions, context) : file;
   const backing = await openBacking(cluster, header, extensions, context);
   const { snapshot, virtualSize, l1Table } = state;
@@ -77,10 +83,11 @@ async function readParts(file: BlockDevice, context: OpenContext, options: Conta
 /** QEMU's format for disk images (docs/interop/qcow2.txt in its source), versions 2 and 3. */
 export const qcow2Format: ContainerFormat = {
   name: 'qcow2',
-  options: ['snapshot', 'passphrase'],
+  options: ['snapshot', 'passphrase', 'offeredPassphrase'],
   probe,
   open: async (file, context, options) => new Qcow2Container(await readParts(file, context, options)),
-  openWritable: async (file, context) => WritableQcow2Container.open(file, await readParts(file, context)),
+  openWritable: async (file, context) =>
+    WritableQcow2Container.open(file, await readParts(file, context, {}, refuseUnwritable)),
 };
 
 function refuseUnreadable(header: HeaderFields, extensions: HeaderExtensions): void {

@@ -54,6 +54,7 @@ function unreachable(
       .map(({ path, error }) => `${path.text} (${error.code}: ${error.found ?? error.message})`)
       .join('; '),
     cause: failures[0]!.error,
+    remedies: failures.flatMap(({ error }) => error.remedies).slice(0, 1),
   };
   return code === 'DENIED' ? denied(details) : notFound(details);
 }

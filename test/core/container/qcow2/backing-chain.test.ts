@@ -187,14 +187,17 @@ async function bytesAt(device: BlockDevice, offset: number, length: number): Pro
   return Buffer.from(await readBytes(device, offset, length)).toString('latin1');
 }
 
-test('the snapshot and the passphrase are those of the image that was asked for, not of its backing file', async (t) => {
+test('a snapshot is one of the image that was asked for; a passphrase is offered to its backing file too', async (t) => {
   const folder = temporaryFolder(t);
   await fixtureFile('qcow2/snapshot.qcow2', folder);
   await fixtureFile('qcow2/luks.qcow2', folder);
   const top = await overlay(folder, 'top.qcow2', 'snapshot.qcow2');
   t.is((await refusal(t, top, { snapshot: '1' })).code, 'NOT_FOUND');
-  const locked = await refusal(t, await overlay(folder, 'locked.qcow2', 'luks.qcow2'), { passphrase: 'swordfish' });
-  t.is(locked.found, 'LUKS encryption');
+  const locked = await overlay(folder, 'locked.qcow2', 'luks.qcow2');
+  t.is((await refusal(t, locked)).found, 'LUKS encryption');
+  t.is((await refusal(t, locked, { passphrase: 'wrong' })).code, 'DENIED');
+  await using over = await openImage(locked, { passphrase: 'swordfish' });
+  t.is(await bytesAt(over.disk, 0, 1), '1');
   await using image = await openImage(path.join(folder, 'snapshot.qcow2'), { snapshot: 'before the change' });
   t.is(await bytesAt(image.disk, 0, 1), '\xcc');
   await using opened = await openImage(path.join(folder, 'luks.qcow2'), { passphrase: 'swordfish' });

@@ -12,7 +12,7 @@ import { outOfRange } from '../../../errors.ts';
 import type { Property } from '../../../format.ts';
 import type { BackingLayer, Snapshot, WritableContainer } from '../../container.ts';
 import { INCOMPATIBLE } from '../features.ts';
-import { headerV3, notSupported, type Qcow2Header } from '../header.ts';
+import { type HeaderFields, headerV3, notSupported } from '../header.ts';
 import { Qcow2Container, type Qcow2Parts } from '../qcow2-container.ts';
 import { l2TableSpan } from '../table-entries.ts';
 import { ClusterWriter } from './cluster-writer.ts';
@@ -44,9 +44,8 @@ export class WritableQcow2Container implements WritableContainer {
     this.#writer = new ClusterWriter(metadata, this.#disk);
   }
 
-  /** Opens an image that was read as `parts` for writing to `file`, its own. Writes nothing yet. */
+  /** Opens an image that was read as `parts`, and not refused, for writing to `file`, its own. Writes nothing yet. */
   static async open(file: ResizableBlockDevice, parts: Qcow2Parts): Promise<WritableQcow2Container> {
-    refuseUnwritable(parts.header);
     return new WritableQcow2Container(parts, await Metadata.open(file, parts.header));
   }
 
@@ -207,7 +206,7 @@ export class WritableQcow2Container implements WritableContainer {
 }
 
 /** What QEMU refuses as well, or what is not written yet. */
-function refuseUnwritable({ incompatibleFeatures, cryptMethod }: Qcow2Header): void {
+export function refuseUnwritable({ incompatibleFeatures, cryptMethod }: HeaderFields): void {
   const refuse = (bit: number, found: string) => {
     if (!hasBit64(incompatibleFeatures, bit)) return;
     throw notSupported('incompatibleFeatures', 'an image that can be written safely', found);

@@ -1,0 +1,72 @@
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import test from 'ava';
+import { sectorscope } from '../helpers/cli.ts';
+import { fixtureFacts, fixtureFile } from '../helpers/fixtures.ts';
+import { temporaryFolder } from '../helpers/tools.ts';
+
+const hintsOf = (stderr: string) =>
+  [...stderr.matchAll(/^sectorscope: hint: (--[a-z-]+)/gm)].map(([, option]) => option);
+
+test('an error that an option gets past names the option, where the command has it', async (t) => {
+  const folder = temporaryFolder(t);
+  const lost = await fixtureFile('qcow2/chain-top.qcow2', folder);
+  const luks = await fixtureFile('qcow2/luks.qcow2', folder);
+  const outside = path.join(folder, 'outside');
+  mkdirSync(outside);
+  const named = path.join(outside, 'top.qcow2');
+  const backing = ['--backing', '../luks.qcow2', '--backing-format', 'raw'];
+  t.is((await sectorscope(['create', named, '--format', 'qcow2', ...backing, '--allow-reference', folder])).code, 0);
+  const out = path.join(folder, 'out');
+  writeFileSync(out, '');
+  const cases: readonly (readonly [
+    args: readonly string[],
+    code: number,
+    hints: readonly string[],
+    message: RegExp,
+  ])[] = [
+    [['info', lost], 5, ['--no-backing'], /backing file chain-middle\.qcow2 .*expected the file .*found no such file/],
+    [['info', '--no-references', lost], 7, ['--no-backing'], /switched off/],
+    [['resize', lost, '+1MiB', '--write'], 5, [], /no such file/],
+    [['info', named], 7, ['--allow-reference', '--no-backing'], /denied: reference/],
+    [['write', named, '--offset', '0', '--input', out, '--write'], 7, ['--allow-reference'], /denied: reference/],
+    [['info', luks], 4, ['--passphrase-file'], /expected a passphrase/],
+    [['resize', luks, '+1MiB', '--write'], 4, [], /which is only read/],
+    [['export', '--format', 'raw', luks, out], 7, ['--force'], /expected a new file/],
+    [['export', '--format', 'raw', luks, outside], 7, [], /expected a new file/],
+    [['create', out, '--format', 'raw', '--size', '1MiB'], 7, ['--force'], /expected a new file/],
+    [['hex', '--format', 'raw', luks, '--offset', '1GiB'], 6, [], /^sectorscope: out of range: hex/],
+  ];
+  for (const [args, code, hints, message] of cases) {
+    const result = await sectorscope(args);
+    t.is(result.code, code, `${args.join(' ')}: ${result.stderr}`);
+    t.regex(result.stderr, message);
+    t.deepEqual(hintsOf(result.stderr), [...hints], args.join(' '));
+  }
+  const json = await sectorscope(['info', '--json', lost]);
+  t.like(JSON.parse(json.stderr), { error: { code: 'NOT_FOUND', layer: 'reference' } });
+});
+
+test('a passphrase that stands ready is for what is encrypted: no other image is refused for it', async (t) => {
+  const folder = temporaryFolder(t);
+  const luks = await fixtureFile('qcow2/luks.qcow2', folder);
+  const { passphrase, sha256 } = await fixtureFacts<{ passphrase: string; sha256: string }>('qcow2/luks.qcow2');
+  const env = { SECTORSCOPE_PASSPHRASE: passphrase };
+  const raw = path.join(folder, 'plain.raw');
+  t.is((await sectorscope(['export', luks, raw], { env })).code, 0);
+  t.deepEqual((await sectorscope(['hash', raw], { env })).stdout.toString(), `${sha256}  disk\n`);
+  const empty = await sectorscope(['info', luks], { env: { SECTORSCOPE_PASSPHRASE: '' } });
+  t.is(empty.code, 4, 'an empty variable is none');
+
+  const secret = path.join(folder, 'secret');
+  writeFileSync(secret, passphrase);
+  t.is((await sectorscope(['diff', raw, luks, '--passphrase-file', secret])).code, 0, 'one of the two is encrypted');
+  t.is((await sectorscope(['diff', luks, raw, '--passphrase-file', secret])).code, 0);
+
+  // The overlay names its backing file so.
+  const overlay = await fixtureFile('qcow2/chain-top.qcow2', folder);
+  copyFileSync(luks, path.join(folder, 'chain-middle.qcow2'));
+  const below = await sectorscope(['hash', overlay, 'layer=1', '--passphrase-file', secret]);
+  t.is(below.stdout.toString(), `${sha256}  layer=1\n`, below.stderr);
+  t.is(below.stderr, '');
+});
