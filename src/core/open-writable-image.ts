@@ -7,6 +7,7 @@ import { isFileOf } from './image-files.ts';
 import { fileOptions, ImageOpener, type OpenOptions, type ReferenceRecord } from './image-opener.ts';
 import { requireBytes } from './open-image.ts';
 import { openPartitionTable } from './partition/formats.ts';
+import type { PartitionTable } from './partition/partition-table.ts';
 
 /** How to open for writing: how for reading, less what only reading has, and the word for it. */
 export interface WritableOptions extends Pick<OpenOptions, 'format' | 'sectorSize' | 'references' | 'allowReferences'> {
@@ -36,13 +37,18 @@ export class WritableImage implements AsyncDisposable {
     return isFileOf(this.disk, this.references, path);
   }
 
+  /** The partition table as the disk has it now; undefined for a disk without one. */
+  partitionTable(): Promise<PartitionTable | undefined> {
+    return openPartitionTable(this.disk, this.#opener.contextFor(undefined));
+  }
+
   /**
    * Where the disk (no number) or a partition lies on the disk, as far as the disk reaches, and the size of a sector there, which
    * a partition table tells where the image does not. NOT_FOUND for a partition that is not there.
    */
   async rangeOf(partition?: number): Promise<ByteRange & { readonly sectorSize: number }> {
     const { size, sectorSize } = this.disk;
-    const reading = openPartitionTable(this.disk, this.#opener.contextFor(undefined));
+    const reading = this.partitionTable();
     // The disk as a whole can be written whatever its table is like.
     const table = await (partition === undefined ? reading.catch(() => undefined) : reading);
     if (partition === undefined) return { start: 0, length: size, sectorSize: table?.sectorSize ?? sectorSize };

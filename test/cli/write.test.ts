@@ -50,6 +50,24 @@ test('bytes go into a partition, and not past its end', async (t) => {
   t.is((await sectorscope([...args, String(length - 3)], { input })).code, 6);
 });
 
+test('resize says that the backup of a GPT stays where it is, and nothing of the kind without one', async (t) => {
+  const folder = temporaryFolder(t);
+  const gpt = await fixtureFile('partition/gpt.img', folder);
+  const mbr = await fixtureFile('partition/mbr-logicals.img', folder);
+  const stays = /note: gpt: the backup header stays where it is/;
+  t.regex((await sectorscope(['resize', gpt, '+1MiB'])).stderr, stays);
+  t.notRegex((await sectorscope(['resize', gpt, '+0', '--write'])).stderr, stays);
+  t.regex((await sectorscope(['resize', gpt, '+1MiB', '--write'])).stderr, stays);
+  t.notRegex((await sectorscope(['resize', mbr, '+1MiB', '--write'])).stderr, stays);
+});
+
+test('the note on a pending log says where it was replayed: into the file once it is open to write', async (t) => {
+  const image = await fixtureFile('vhdx/pending-log.vhdx', temporaryFolder(t));
+  t.regex((await sectorscope(['info', image])).stderr, /1 log entry replayed in memory/);
+  t.regex((await sectorscope(['resize', image, '+1MiB', '--write'])).stderr, /1 log entry replayed into the file/);
+  t.notRegex((await sectorscope(['info', image])).stderr, /log/);
+});
+
 test('an offset in sectors means those of the partition table, in what would be done and in what is done', async (t) => {
   const image = await fixtureFile('partition/gpt-4k.img', temporaryFolder(t));
   const args = ['write', image, '--offset', '100s', '--input', '-'];

@@ -26,15 +26,19 @@ async function probe(device: BlockDevice): Promise<boolean> {
   return latin1(await readBytes(device, 0, VHDX_SIGNATURE.length)) === VHDX_SIGNATURE;
 }
 
-/** Reads headers, log, regions and metadata in this order, each through what the one before says, and opens the parent. */
+/**
+ * Reads headers, log, regions and metadata in this order, each through what the one before says, and opens the parent.
+ * `replayedWhere` is what is said of the log: opening to write replays it for real, after this.
+ */
 export async function readVhdx(
   file: BlockDevice,
   context: OpenContext,
   options: ContainerOptions = {},
+  replayedWhere = 'in memory',
 ): Promise<VhdxImage> {
   const creator = await readCreator(file);
   const current = await readCurrentHeader(file, context);
-  const log = await readLog(file, current, context, options.log ?? 'replay');
+  const log = await readLog(file, current, context, options.log ?? 'replay', replayedWhere);
   const regions = await readRegions(log.device, current.fields, context);
   const metadata = await readMetadata(log.device, regions.metadata, context);
   const geometry = checkGeometry(metadata, regions.bat);
@@ -65,7 +69,7 @@ export const vhdxFormat: ContainerFormat = {
   options: ['log', 'unmapped'],
   probe,
   open,
-  openWritable: async (file, context) => openWritableVhdx(file, await readVhdx(file, context)),
+  openWritable: async (file, context) => openWritableVhdx(file, await readVhdx(file, context, {}, 'into the file')),
 };
 
 async function readCreator(file: BlockDevice): Promise<string> {
@@ -89,13 +93,15 @@ async function readLog(
   current: CurrentHeader,
   context: OpenContext,
   wish: 'replay' | 'ignore',
+  replayedWhere: string,
 ): Promise<LogState> {
   if (!hasPendingLog(current.fields)) return { device: file, entryCount: 0, said: undefined };
   const replayed = wish === 'replay' ? await replayLog(file, current, context) : { device: file, entryCount: 0 };
   const { entryCount } = replayed;
   if (wish === 'replay' && entryCount === 0) return { ...replayed, said: 'in use but empty' };
   const entries = entryCount === 1 ? '1 log entry' : `${entryCount} log entries`;
-  const said = wish === 'replay' ? `${entries} replayed in memory` : 'pending, ignored: the disk as before its replay';
+  const said =
+    wish === 'replay' ? `${entries} replayed ${replayedWhere}` : 'pending, ignored: the disk as before its replay';
   context.report({ layer: 'vhdx', structure: 'log', offset: current.fields.logOffset, message: said });
   return { ...replayed, said };
 }
