@@ -35,6 +35,7 @@ export function registerDiff(host: Host): void {
     examples: [
       'sectorscope diff before.qcow2 after.vhdx',
       'sectorscope diff --json before.qcow2 after.qcow2 p2',
+      "sectorscope diff disk.qcow2 disk.qcow2 snapshot=before --other-locator ''",
       'sectorscope diff --quiet a.raw b.raw && echo the same',
     ],
     options: (command: Command) =>
