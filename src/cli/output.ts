@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
-import { DiskError, errorText, ioError } from '../core/index.ts';
+import { DiskError, errorText, ioError, systemWords } from '../core/index.ts';
 
 /** Text is handed on in pieces of this many characters, so that a long listing is not a system call a line. */
 const PIECE_CHARACTERS = 64 * 1024;
@@ -81,7 +81,7 @@ export class Output {
 export function outputError(error: unknown): unknown {
   const { name, code } = error as NodeJS.ErrnoException;
   if (name === 'AbortError' || code === undefined || code === 'EPIPE') return error;
-  return ioError({ layer: 'output', structure: 'standard output', found: code, cause: error });
+  return ioError({ layer: 'output', structure: 'standard output', found: systemWords(code), cause: error });
 }
 
 function jsonValue(_key: string, value: unknown): unknown {

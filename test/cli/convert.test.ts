@@ -104,9 +104,9 @@ test('diff prints ranges, tells by its exit code, and stops when told', async (t
   const { code, stdout } = await sectorscope(['diff', one, other]);
   t.is(code, 1);
   t.deepEqual(stdout.toString().split('\n'), [
-    ' start  length  first LBA  last LBA',
-    ' 0x200     512          1         1',
-    '0x2600    2560         19        23',
+    ' start  length  first sector  last sector',
+    ' 0x200     512             1            1',
+    '0x2600    2560            19           23',
     '2 ranges, 3 KiB (3,072 bytes) of 1 MiB (1,048,576 bytes) differ',
     '',
   ]);

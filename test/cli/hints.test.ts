@@ -70,3 +70,16 @@ test('a passphrase that stands ready is for what is encrypted: no other image is
   t.is(below.stdout.toString(), `${sha256}  layer=1\n`, below.stderr);
   t.is(below.stderr, '');
 });
+
+test('what the operating system refuses is told in words, and one link is no links', async (t) => {
+  const folder = temporaryFolder(t);
+  const image = await fixtureFile('ext/ext4-1k.img', folder);
+  const { stdout } = await sectorscope(['ls', '-R', '--json', image]);
+  const { locator } = JSON.parse(stdout.toString()).find(({ kind }: { kind: string }) => kind === 'file');
+  const out = path.join(folder, 'out');
+  const first = await sectorscope(['extract', image, locator, out]);
+  t.regex(first.stderr, /: 1 file \(.*\), 0 directories, 0 links extracted/);
+  const again = await sectorscope(['extract', image, locator, out]);
+  t.is(again.code, 7, again.stderr);
+  t.regex(again.stderr, /denied: file: .*found a file of that name \(EEXIST\)/);
+});

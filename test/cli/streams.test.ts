@@ -15,12 +15,14 @@ function ended(args: readonly string[], input: number | 'ignore', output: number
   return new Promise<Ended>((resolve) => {
     const child = spawn(process.execPath, [launcher, ...args], { stdio: [input, output, 'pipe'] });
     let stderr = '';
+    // What a process wrote last may come after the news that it has ended.
+    const told = new Promise((end) => child.stderr?.on('close', end));
     child.stderr?.on('data', (chunk) => {
       stderr += String(chunk);
     });
     // Readable means that the command has written; what it writes then fills the pipe.
     if (stop !== undefined) child.stdout?.once('readable', () => setTimeout(() => child.kill(stop), 100));
-    child.on('exit', (code) => resolve({ code, stderr }));
+    child.on('exit', (code) => void told.then(() => resolve({ code, stderr })));
   });
 }
 
@@ -65,7 +67,7 @@ test('standard output and a spool that cannot be written are I/O errors, not our
     ]) {
       const { code, stderr } = await ended(args, 'ignore', full);
       t.is(code, 8, args.join(' '));
-      t.regex(stderr, /standard output: found ENOSPC/);
+      t.regex(stderr, /standard output: found no space left \(ENOSPC\)/);
     }
   }
   const missing = path.join(temporaryFolder(t), 'missing');

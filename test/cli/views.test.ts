@@ -112,6 +112,7 @@ test('an option that the format does not have is refused; --no-backing opens wha
   t.is(code, 0);
   t.regex(stderr, /note: image: backing file .*chain-middle\.qcow2 was left out/);
   t.regex(stdout.toString(), /backing file chain-middle\.qcow2: not opened, left out, as asked/);
+  t.regex(stdout.toString(), /backing layer 1: chain-middle\.qcow2\n {2}virtual size/, 'it has no format');
 });
 
 test('a passphrase comes from a file, from standard input or from the environment', async (t) => {

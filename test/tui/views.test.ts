@@ -6,6 +6,7 @@ import type { ImageViews } from '../../src/core/image-views.ts';
 import { type Container, Image, type ImageView, MemoryDevice, openImage, type Snapshot } from '../../src/core/index.ts';
 import { loadDetails } from '../../src/tui/load/details.ts';
 import { selectedRow } from '../../src/tui/state/tree.ts';
+import { itemLabel } from '../../src/tui/text/item-label.ts';
 import { statusParts } from '../../src/tui/text/status.ts';
 import { fixtureFile } from '../helpers/fixtures.ts';
 import { temporaryFolder } from '../helpers/tools.ts';
@@ -37,6 +38,16 @@ function imageWith(parts: { views?: readonly ImageView[]; notices?: readonly str
     owned: new AsyncDisposableStack(),
   });
 }
+
+test('a layer that was left out has no format and no path', async (t) => {
+  const [top] = await chain(t);
+  await using image = await openImage(top!, { backing: 'none' });
+  const item = { kind: 'view', image, entry: image.views[0]! } as const;
+  t.is(itemLabel(item, new Map()).note, 'left out');
+  const { sections } = await loadDetails(item, new AbortController().signal);
+  const names = sections[0]!.facts.map(([name]) => name);
+  t.deepEqual(names.slice(0, 5), ['name', 'depth', 'virtual size', 'file size', 'left out']);
+});
 
 test('the layers of a chain stand closed below what the disk holds, and open to what each holds itself', async (t) => {
   const files = await chain(t);

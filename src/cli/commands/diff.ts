@@ -119,7 +119,7 @@ async function* rows(ranges: AsyncIterable<ByteRange>, sectorSize: number): Asyn
 async function* cells(ranges: AsyncIterable<ByteRange>, sectorSize: number): AsyncGenerator<readonly string[], void> {
   let isFirst = true;
   for await (const { start, length } of ranges) {
-    if (isFirst) yield ['start', 'length', 'first LBA', 'last LBA'];
+    if (isFirst) yield ['start', 'length', 'first sector', 'last sector'];
     isFirst = false;
     const last = divideUp(start + length, sectorSize) - 1;
     yield [`0x${start.toString(16)}`, String(length), String(divideDown(start, sectorSize)), String(last)];

@@ -38,9 +38,13 @@ export function registerExtract(host: Host): void {
         });
       else
         session.note(
-          `${report.files} files (${formatBytes(report.bytes)}), ${report.directories} directories, ${report.symlinks} links extracted`,
+          `${counted(report.files, 'file', 'files')} (${formatBytes(report.bytes)}), ${counted(report.directories, 'directory', 'directories')}, ${counted(report.symlinks, 'link', 'links')} extracted`,
         );
       for (const left of skipped) session.leaveOut(`left out ${escapeText(left.path)}: ${errorLine(left.reason)}`);
     },
   });
+}
+
+function counted(count: number, one: string, many: string): string {
+  return `${count} ${count === 1 ? one : many}`;
 }

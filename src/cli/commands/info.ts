@@ -89,7 +89,7 @@ function* containerLines(image: Image): Generator<string, void> {
     yield depth === 0 ? escapeText(name) + view : `backing layer ${depth}: ${escapeText(name)}`;
     const path = pathOf(layer);
     yield* propertyLines([
-      { key: 'format', value: layer.format },
+      ...(path === null && depth > 0 ? [] : [{ key: 'format', value: layer.format }]),
       ...(depth === 0 || path === null ? [] : [{ key: 'path', value: path }]),
       { key: 'virtualSize', value: layer.size, unit: 'bytes' },
       { key: 'fileSize', value: layer.file.size, unit: 'bytes' },

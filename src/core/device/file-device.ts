@@ -12,6 +12,7 @@ import {
 } from './block-device.ts';
 import type { Extent } from './extent.ts';
 import { lockForWriting } from './image-lock.ts';
+import { systemWords } from './system-words.ts';
 
 // The callback calls on a plain descriptor: FileHandle costs twice as much per read (measured in STACK.md).
 const openFile = promisify(fs.open);
@@ -232,12 +233,15 @@ function writeOnce(
   });
 }
 
+/** Nothing is wrong with the device: the user, or who keeps the host, decides. */
+const DENYING_CODES: readonly string[] = ['EACCES', 'EPERM', 'EROFS', 'EEXIST'];
+
 /** An error of the operating system as a DiskError; a DiskError stays itself. */
 export function systemError(cause: unknown, path: string, offset?: number): DiskError {
   if (cause instanceof DiskError) return cause;
   const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
   const details = { layer: 'file', structure: path, offset, cause };
   if (code === 'ENOENT' || code === 'ENOTDIR') return notFound({ ...details, found: 'no such file' });
-  if (code === 'EACCES' || code === 'EPERM') return denied({ ...details, found: `permission denied (${code})` });
-  return ioError({ ...details, found: code });
+  const found = systemWords(code);
+  return DENYING_CODES.includes(code) ? denied({ ...details, found }) : ioError({ ...details, found });
 }

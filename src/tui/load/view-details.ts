@@ -51,10 +51,16 @@ export function viewDetails(entry: ImageView): Details {
 }
 
 function containerFacts({ format, file, properties }: Image['container']): Fact[] {
-  const path: Fact[] = file instanceof FileDevice ? [['path', escapeText(file.path)]] : [];
+  // A layer that was left out has neither.
+  const place: Fact[] =
+    file instanceof FileDevice
+      ? [
+          ['format', format],
+          ['path', escapeText(file.path)],
+        ]
+      : [];
   return [
-    ['format', format],
-    ...path,
+    ...place,
     ['file size', formatExactBytes(file.size)],
     ...properties.filter(({ value }) => value !== null).map(formatProperty),
   ];

@@ -1,4 +1,4 @@
-import { escapeText, formatBytes, type ImageView, isContainer } from '../../core/index.ts';
+import { type BlockDevice, escapeText, formatBytes, type ImageView, isContainer } from '../../core/index.ts';
 import type { EntryItem, TreeItem } from '../load/tree-item.ts';
 import type { Role } from '../theme.ts';
 import { formatDay } from './format.ts';
@@ -61,12 +61,18 @@ function viewLabel(entry: ImageView): ItemLabel {
     case 'layer':
       return {
         text: `${entry.layer} ${baseName(entry.name)}`,
-        note: isContainer(entry.device) ? entry.device.format : 'raw',
+        note: layerNote(entry.device),
         role: 'structure',
       };
     case 'log':
-      return { text: 'before log replay', note: 'as the file stands', role: 'structure' };
+      return { text: 'before log replay', note: 'as is', role: 'structure' };
   }
+}
+
+/** One that was left out has no format of its own: it stands for a file that was not looked at. */
+function layerNote(device: BlockDevice): string {
+  if (!isContainer(device)) return 'raw';
+  return device.properties.some(({ key }) => key === 'leftOut') ? 'left out' : device.format;
 }
 
 function volumeLabel(item: Extract<TreeItem, { kind: 'volume' }>, contents: ReadonlyMap<string, string>): ItemLabel {
