@@ -92,3 +92,18 @@ test('export of every qcow2 fixture is what qemu-img reads; an encrypted one is 
   }
   t.true(read >= 15);
 });
+
+test('export of every vhdx fixture is what the other tool reads', async (t) => {
+  const folder = temporaryFolder(t);
+  const names = await fixtureNames('vhdx');
+  const files = await Promise.all(names.map((name) => fixtureFile(name, folder)));
+  for (const [index, name] of names.entries()) {
+    const facts = await fixtureFacts<{ readonly sha256: string }>(name);
+    const out = path.join(folder, `${path.basename(name)}.raw`);
+    const { code, stderr } = await sectorscope(['export', files[index]!, out]);
+    t.is(code, 0, `${name}: ${stderr}`);
+    t.is(sha256(readFileSync(out)), facts.sha256, name);
+  }
+  const pending = await sectorscope(['info', path.join(folder, 'pending-log.vhdx')]);
+  t.regex(pending.stdout.toString(), /log\s+1 log entry replayed in memory/);
+});

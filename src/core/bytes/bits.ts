@@ -93,3 +93,25 @@ export function bitNumbers(word: number): number[] {
 export function joinHalves(high: number, low: number): number {
   return high * 0x1_0000_0000 + low;
 }
+
+/** A 64-bit word from its two 32-bit halves. */
+export function joinHalves64(high: number, low: number): bigint {
+  return (BigInt(high) << 32n) | BigInt(low);
+}
+
+/** Gives `count` bits from bit `from` up the value `set`; bit 0 is the least significant of the first byte. */
+export function fillBits(bytes: Uint8Array, from: number, count: number, set: boolean): void {
+  const end = from + count;
+  let bit = from;
+  const one = (): void => {
+    const mask = 1 << (bit & 7);
+    const index = Math.floor(bit / 8);
+    bytes[index] = set ? bytes[index]! | mask : bytes[index]! & ~mask;
+    bit++;
+  };
+  while (bit < end && (bit & 7) !== 0) one();
+  const whole = Math.floor((end - bit) / 8);
+  bytes.fill(set ? 0xff : 0, bit / 8, bit / 8 + whole);
+  bit += whole * 8;
+  while (bit < end) one();
+}

@@ -42,7 +42,6 @@ test('the images of other formats, as qemu-img makes them, are refused by name a
   if (!hasTools(t, 'qemu-img')) return;
   const folder = temporaryFolder(t);
   for (const [format, name] of [
-    ['vhdx', /^VHDX/],
     ['vpc', /^VHD/],
     ['vmdk', /^VMDK/],
     ['vdi', /^VDI/],

@@ -99,14 +99,14 @@ function layOut(options: CreateOptions): Layout {
 
 function checkOptions(options: CreateOptions & { readonly clusterSize: number; readonly refcountBits: number }): void {
   const { virtualSize, clusterSize, refcountBits, version, compressionType } = options;
-  const refuse = (structure: string, expected: string, found: number) =>
-    outOfRange({ layer: 'qcow2', structure, expected, found });
-  const [smallest, largest] = [2 ** MIN_CLUSTER_BITS, 2 ** MAX_CLUSTER_BITS];
-  if (!isPowerOfTwo(clusterSize) || clusterSize < smallest || clusterSize > largest) {
-    throw refuse('cluster size', `a power of two from ${smallest} to ${largest}`, clusterSize);
-  }
+  checkGeometry(virtualSize, clusterSize);
   if (!isPowerOfTwo(refcountBits) || refcountBits > 64) {
-    throw refuse('refcount bits', 'a power of two from 1 to 64', refcountBits);
+    throw outOfRange({
+      layer: 'qcow2',
+      structure: 'refcount bits',
+      expected: 'a power of two from 1 to 64',
+      found: refcountBits,
+    });
   }
   if (version === 2 && (refcountBits !== 16 || compressionType !== 'zlib')) {
     throw unsupported({
@@ -114,6 +114,19 @@ function checkOptions(options: CreateOptions & { readonly clusterSize: number; r
       structure: 'version 2',
       expected: 'reference counts of 16 bits and zlib, which is all that it has',
       found: `${refcountBits} bits and ${compressionType}`,
+    });
+  }
+}
+
+/** Refuses a cluster size that the format does not have, and a disk that is too large for it; both in bytes. */
+export function checkGeometry(virtualSize: number, clusterSize: number): void {
+  const [smallest, largest] = [2 ** MIN_CLUSTER_BITS, 2 ** MAX_CLUSTER_BITS];
+  if (!isPowerOfTwo(clusterSize) || clusterSize < smallest || clusterSize > largest) {
+    throw outOfRange({
+      layer: 'qcow2',
+      structure: 'cluster size',
+      expected: `a power of two from ${smallest} to ${largest}`,
+      found: clusterSize,
     });
   }
   checkVirtualSize(virtualSize, { clusterSize, hasExtendedL2: false });
