@@ -1,4 +1,5 @@
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 
 /** One job, done by us and by a peer on the same input. */
 export interface Job {
@@ -7,39 +8,70 @@ export interface Job {
   readonly peer: readonly string[];
 }
 
+/** One run of a program: wall time in milliseconds, process start included, and the most memory it had in MiB. */
+interface Run {
+  readonly time: number;
+  readonly memory: number;
+}
+
 export interface Result {
   readonly name: string;
-  /** Medians of wall time, process start included, in milliseconds. */
-  readonly ours: number;
-  readonly peer: number;
+  /** Medians. */
+  readonly ours: Run;
+  readonly peer: Run;
+  /** Of the times. */
   readonly ratio: number;
 }
 
+const MEMORY_POLL_MS = 10;
+
 /** Runs both sides in turn, so that both meet the same state of the machine; the first round warms the cache and does not count. */
-export function compare(job: Job, rounds = 5): Result {
-  const ours: number[] = [];
-  const peer: number[] = [];
+export async function compare(job: Job, rounds = 5): Promise<Result> {
+  const ours: Run[] = [];
+  const peer: Run[] = [];
   for (let round = 0; round <= rounds; round++) {
-    const times = [timed(job.ours), timed(job.peer)] as const;
+    const runs = [await run(job.ours), await run(job.peer)] as const;
     if (round === 0) continue;
-    ours.push(times[0]);
-    peer.push(times[1]);
+    ours.push(runs[0]);
+    peer.push(runs[1]);
   }
-  return { name: job.name, ours: median(ours), peer: median(peer), ratio: median(ours) / median(peer) };
+  const ratio = middle(ours).time / middle(peer).time;
+  return { name: job.name, ours: middle(ours), peer: middle(peer), ratio };
 }
 
-function timed([command, ...args]: readonly string[]): number {
-  const started = performance.now();
-  const { status, stderr, error } = spawnSync(command!, args, {
-    stdio: ['ignore', 'ignore', 'pipe'],
-    maxBuffer: 2 ** 30,
+function run([command, ...args]: readonly string[]): Promise<Run> {
+  return new Promise((resolve, reject) => {
+    const started = performance.now();
+    const child = spawn(command!, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    let memory = 0;
+    let complaint = '';
+    const poll = setInterval(() => {
+      memory = Math.max(memory, peakMemory(child.pid));
+    }, MEMORY_POLL_MS);
+    child.stderr.on('data', (chunk: Buffer) => {
+      complaint += chunk.toString();
+    });
+    child.on('error', reject);
+    child.on('exit', (code) => {
+      const time = performance.now() - started;
+      clearInterval(poll);
+      if (code === 0) resolve({ time, memory });
+      else reject(new Error(`${command} ended with ${code}: ${complaint}`));
+    });
   });
-  const took = performance.now() - started;
-  if (status !== 0) throw new Error(`${command} ended with ${status}: ${error?.message ?? stderr.toString()}`);
-  return took;
 }
 
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((left, right) => left - right);
-  return sorted[Math.floor(sorted.length / 2)]!;
+/** What Linux tells; 0 elsewhere, and for a process that has ended. */
+function peakMemory(pid: number | undefined): number {
+  try {
+    return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
+  } catch {
+    return 0;
+  }
+}
+
+/** The medians of both figures. */
+function middle(runs: readonly Run[]): Run {
+  const median = (values: number[]): number => values.sort((left, right) => left - right)[Math.floor(runs.length / 2)]!;
+  return { time: median(runs.map(({ time }) => time)), memory: median(runs.map(({ memory }) => memory)) };
 }

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import path from 'node:path';
 
 const run = (command: string, args: readonly string[]): void => {
@@ -35,10 +35,15 @@ export function fullQcow2(folder: string, size: number): string {
   return image;
 }
 
-/** A compressed qcow2 (zlib) with `size` bytes of half-compressible data. */
-export function compressedQcow2(folder: string, size: number): string {
+/** `qemu-img convert` of an image, with its options: `-O vhdx`. */
+export function converted(source: string, target: string, ...options: string[]): string {
+  run('qemu-img', ['convert', ...options, source, target]);
+  return target;
+}
+
+/** A raw file of `virtualSize` bytes, the first `size` of them text that compresses to a quarter. */
+export function rawText(folder: string, size: number, virtualSize: number): string {
   const raw = path.join(folder, 'text.raw');
-  const image = path.join(folder, 'text.qcow2');
   const descriptor = openSync(raw, 'w');
   let number = 0;
   for (let offset = 0; offset < size; offset += 1024 * 1024) {
@@ -49,10 +54,40 @@ export function compressedQcow2(folder: string, size: number): string {
     }
     writeSync(descriptor, text.slice(0, 1024 * 1024));
   }
+  ftruncateSync(descriptor, virtualSize);
   closeSync(descriptor);
-  run('qemu-img', ['convert', '-c', '-O', 'qcow2', raw, image]);
-  rmSync(raw);
+  return raw;
+}
+
+/** A chain of three qcow2 images, each with a part of `size` bytes of data. */
+export function chain(folder: string, size: number): string {
+  let below: string | undefined;
+  for (const [index, step] of [1, 37, 53].entries()) {
+    const image = path.join(folder, `chain-${index}.qcow2`);
+    const backing = below === undefined ? [] : ['-b', below, '-F', 'qcow2'];
+    run('qemu-img', ['create', '-q', '-f', 'qcow2', ...backing, image, String(size)]);
+    const writes: string[] = [];
+    const length = index === 0 ? size : Math.floor(size / (step * 2));
+    for (let offset = 0; offset + length <= size; offset += index === 0 ? size : Math.floor(size / step))
+      writes.push('-c', `write -q -P ${index + 1} ${roundedDown(offset)} ${roundedDown(length)}`);
+    run('qemu-io', [...writes, image]);
+    below = image;
+  }
+  return below!;
+}
+
+/** A qcow2 of `size` bytes with 64 KiB of data at each of `places` places. */
+export function sparseQcow2(folder: string, size: number, places: number): string {
+  const image = path.join(folder, 'sparse.qcow2');
+  run('qemu-img', ['create', '-q', '-f', 'qcow2', image, String(size)]);
+  const step = Math.floor(size / places);
+  const writes = Array.from({ length: places }, (_, at) => ['-c', `write -q -P 7 ${roundedDown(at * step)} 64k`]);
+  run('qemu-io', [...writes.flat(), image]);
   return image;
+}
+
+function roundedDown(offset: number): number {
+  return offset - (offset % 65536);
 }
 
 /** A raw ext4 image with `count` small files in directories of 500. */

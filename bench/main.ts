@@ -1,57 +1,111 @@
-/** `npm run bench [-- SCALE]`: Sectorscope against its peers, in one run on the same input; prints ratios of wall time. */
-import { mkdtempSync, rmSync } from 'node:fs';
+/** `npm run bench [-- SCALE [NAME]]`: Sectorscope against its peers, in one run on the same input; prints ratios of wall time. */
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { compare, type Job, type Result } from './compare.ts';
-import { compressedQcow2, ext4WithFiles, fullQcow2 } from './inputs.ts';
+import { chain, converted, ext4WithFiles, fullQcow2, rawText, sparseQcow2 } from './inputs.ts';
 
 const GIB = 1024 ** 3;
 /** 1 is the size that the figures in the README are for; smaller is quicker. */
 const scale = Number(process.argv[2] ?? 1);
+/** Only the jobs that have this in their name. */
+const only = process.argv[3] ?? '';
 const readAll = fileURLToPath(new URL('./read-all.js', import.meta.url));
 const sectorscope = fileURLToPath(new URL('../../bin/sectorscope.js', import.meta.url));
 
-function convertToNothing(image: string, size: number): string[] {
-  return ['qemu-img', 'convert', '-n', '--target-image-opts', image, `driver=null-co,size=${size}`];
+interface Folders {
+  readonly inputs: string;
+  /** In memory where the system has such a place: the disk is not what is measured. */
+  readonly outputs: string;
 }
 
-function jobs(folder: string): Job[] {
-  const fullSize = Math.round(scale * GIB);
-  const full = fullQcow2(folder, fullSize);
-  const compressed = compressedQcow2(folder, fullSize);
-  const count = Math.round(scale * 100_000);
-  const ext4 = ext4WithFiles(folder, count);
-  const gib = `${scale} GiB`;
-  return [
-    {
-      name: `qcow2, ${gib}, full read`,
-      ours: [process.execPath, readAll, full],
-      peer: convertToNothing(full, fullSize),
-    },
-    {
-      name: `qcow2 zlib, ${gib}, full read`,
-      ours: [process.execPath, readAll, compressed],
-      peer: convertToNothing(compressed, fullSize),
-    },
-    {
-      name: `ext4, ${count} files, ls -R against fls -r -p`,
-      ours: [process.execPath, sectorscope, 'ls', '-R', ext4],
-      peer: ['fls', '-r', '-p', ext4],
-    },
-  ];
+/** Bytes in whole MiB: containers round their sizes. */
+function mebibytes(bytes: number): number {
+  return Math.round(bytes / 1024 ** 2) * 1024 ** 2;
 }
+
+function readToNothing(name: string, image: string, size: number): Job {
+  return {
+    name: `${name} to nothing`,
+    ours: [process.execPath, readAll, image],
+    peer: ['qemu-img', 'convert', '-n', '--target-image-opts', image, `driver=null-co,size=${size}`],
+  };
+}
+
+function exportToFile(name: string, image: string, outputs: string): Job {
+  return {
+    name: `${name} to a raw file`,
+    ours: [process.execPath, sectorscope, 'export', '--force', image, path.join(outputs, 'ours.raw')],
+    peer: ['qemu-img', 'convert', '-O', 'raw', image, path.join(outputs, 'peer.raw')],
+  };
+}
+
+/** Each makes its input when its turn comes. */
+const groups: Readonly<Record<string, (folders: Folders) => Job[]>> = {
+  qcow2: ({ inputs, outputs }) => {
+    const size = mebibytes(scale * GIB);
+    const image = fullQcow2(inputs, size);
+    const name = `qcow2, ${scale} GiB,`;
+    return [readToNothing(name, image, size), exportToFile(name, image, outputs)];
+  },
+  vhdx: ({ inputs, outputs }) => {
+    const size = mebibytes(scale * GIB);
+    const image = converted(fullQcow2(inputs, size), path.join(inputs, 'full.vhdx'), '-O', 'vhdx');
+    const name = `vhdx, ${scale} GiB,`;
+    return [readToNothing(name, image, size), exportToFile(name, image, outputs)];
+  },
+  compressed: ({ inputs, outputs }) => {
+    const raw = rawText(inputs, mebibytes(scale * GIB), mebibytes(scale * 4 * GIB));
+    return ['zlib', 'zstd'].map((type) => {
+      const image = path.join(inputs, `${type}.qcow2`);
+      converted(raw, image, '-c', '-O', 'qcow2', '-o', `compression_type=${type}`);
+      return exportToFile(`qcow2 ${type}, ${scale} GiB of ${scale * 4},`, image, outputs);
+    });
+  },
+  chain: ({ inputs }) => {
+    const size = mebibytes(scale * GIB);
+    return [readToNothing(`chain of 3 qcow2, ${scale} GiB,`, chain(inputs, size), size)];
+  },
+  map: ({ inputs }) => {
+    const image = sparseQcow2(inputs, 1024 * GIB, 1000);
+    return [
+      {
+        name: 'open and map 1 TiB, 1000 extents',
+        ours: [process.execPath, sectorscope, 'map', '--json', image],
+        peer: ['qemu-img', 'map', '--output=json', image],
+      },
+    ];
+  },
+  ext4: ({ inputs }) => {
+    const count = Math.round(scale * 100_000);
+    const image = ext4WithFiles(inputs, count);
+    return [
+      {
+        name: `ext4, ${count} files, ls -R against fls -r -p`,
+        ours: [process.execPath, sectorscope, 'ls', '-R', image],
+        peer: ['fls', '-r', '-p', image],
+      },
+    ];
+  },
+};
 
 function print({ name, ours, peer, ratio }: Result): void {
-  const milliseconds = (value: number): string => `${value.toFixed(0).padStart(6)} ms`;
-  process.stdout.write(
-    `${name.padEnd(48)} ours ${milliseconds(ours)}  peer ${milliseconds(peer)}  ratio ${ratio.toFixed(2)}\n`,
-  );
+  const figures = (run: Result['ours']): string =>
+    `${run.time.toFixed(0).padStart(5)} ms ${run.memory.toFixed(0).padStart(4)} MiB`;
+  process.stdout.write(`${name.padEnd(46)} ours ${figures(ours)}  peer ${figures(peer)}  ratio ${ratio.toFixed(2)}\n`);
 }
 
-const folder = mkdtempSync(path.join(tmpdir(), 'sectorscope-bench-'));
-try {
-  for (const job of jobs(folder)) print(compare(job));
-} finally {
-  rmSync(folder, { recursive: true });
+const shared = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+for (const [group, jobs] of Object.entries(groups)) {
+  if (!group.includes(only)) continue;
+  const folders = {
+    inputs: mkdtempSync(path.join(tmpdir(), 'sectorscope-bench-')),
+    outputs: mkdtempSync(path.join(shared, 'sectorscope-bench-')),
+  };
+  try {
+    for (const job of jobs(folders)) print(await compare(job));
+  } finally {
+    for (const folder of Object.values(folders)) rmSync(folder, { recursive: true });
+  }
 }

@@ -1,5 +1,5 @@
 /** Reads the whole virtual disk to nothing: the child process that the benchmark times. */
-import { openImage, streamBytes } from '../src/core/index.ts';
+import { openImage, streamBytes } from 'sectorscope';
 
 await using image = await openImage(process.argv[2]!);
 let done = 0;

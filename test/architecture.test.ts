@@ -55,6 +55,7 @@ const FACES = ['cli', 'repl', 'tui'];
 /** Core's folders, left to right: each may import itself, those of a lower rank, and the leaf helpers. */
 const CORE_RANKS: Readonly<Record<string, number>> = {
   bytes: 0,
+  codec: 1,
   device: 1,
   container: 2,
   partition: 2,

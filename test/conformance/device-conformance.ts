@@ -1,21 +1,13 @@
 import test from 'ava';
 import { type BlockDevice, DiskError } from '../../src/core/index.ts';
+import { seededRandom } from '../helpers/seeded-random.ts';
+
+export { seededRandom };
 
 /** A device and the bytes it must hold. */
 export interface DeviceCase {
   readonly device: BlockDevice;
   readonly expected: Uint8Array;
-}
-
-/** Pseudo-random but repeatable numbers (mulberry32). */
-export function seededRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) % 0x1_0000_0000;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000;
-  };
 }
 
 /** The one suite that every device, container and file-as-device must pass. `make` opens a fresh one for each test. */

@@ -59,7 +59,7 @@ for (const [index, { name, sizes, base }] of chains.entries()) {
       ]);
       await qemuIo(files[level]!, randomCommands(index * 10 + level, sizes[level]!, { zeros: true, count: 10 }));
     }
-    await compare(t, files[2]!, base === 'raw' ? 2 : undefined);
+    await compare(t, files[2]!, { rawDepth: base === 'raw' ? 2 : undefined });
   });
 }
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { openImage, readBytes } from '../../src/core/index.ts';
+import { type BlockDevice, openImage, readBytes } from '../../src/core/index.ts';
 import { seededRandom } from '../conformance/device-conformance.ts';
 import { ourRows, type QemuMapEntry, qemuRows } from '../core/container/qcow2/map-rows.ts';
 import { sha256 } from '../helpers/sha256.ts';
@@ -39,9 +39,22 @@ export function randomCommands(seed: number, size: number, options: { zeros: boo
   return commands;
 }
 
-export async function qemuIo(image: string, commands: readonly string[]): Promise<void> {
+/** How the tools open an image that needs a passphrase, or nothing more than its name. */
+export interface Access {
+  readonly encryption?: 'luks' | 'aes';
+  readonly passphrase?: string | undefined;
+}
+
+/** The arguments by which qemu-img and qemu-io open an image. */
+export function sourceArguments(image: string, { encryption, passphrase }: Access = {}): string[] {
+  if (encryption === undefined) return ['-f', 'qcow2', image];
+  const opened = `driver=qcow2,file.filename=${image},encrypt.format=${encryption},encrypt.key-secret=key`;
+  return ['--object', `secret,id=key,data=${passphrase}`, '--image-opts', opened];
+}
+
+export async function qemuIo(image: string, commands: readonly string[], access?: Access): Promise<void> {
   if (commands.length === 0) return;
-  await tool('qemu-io', ['-f', 'qcow2', ...commands.flatMap((command) => ['-c', command]), image]);
+  await tool('qemu-io', [...commands.flatMap((command) => ['-c', command]), ...sourceArguments(image, access)]);
 }
 
 const noiseRandom = seededRandom(1);
@@ -62,35 +75,47 @@ export function mixedContent(size: number, seed: number): Uint8Array {
   return content;
 }
 
+export interface CompareOptions extends Access {
+  /** The depth of a raw layer, of which qemu-img tells the holes. */
+  readonly rawDepth?: number | undefined;
+}
+
 /** Everything that qemu-img and we must agree on about one image. */
-export async function compare(t: ExecutionContext, image: string, rawDepth?: number): Promise<void> {
+export async function compare(t: ExecutionContext, image: string, options: CompareOptions = {}): Promise<void> {
   const folder = path.dirname(image);
   const raw = path.join(folder, 'expected.raw');
-  await tool('qemu-img', ['convert', '-f', 'qcow2', '-O', 'raw', image, raw]);
+  const source = sourceArguments(image, options);
+  await tool('qemu-img', ['convert', '-O', 'raw', ...source, raw]);
   const expected = await readFile(raw);
   const before = await stat(image);
   {
-    await using opened = await openImage(image);
+    const { passphrase } = options;
+    await using opened = await openImage(image, { passphrase });
     const { container } = opened;
     t.is(container.format, 'qcow2');
-    t.is(container.size, expected.length);
-    t.is(await sha256(container), createHash('sha256').update(expected).digest('hex'));
-    const random = seededRandom(expected.length);
-    for (let read = 0; read < 60; read++) {
-      const offset = Math.floor(random() * expected.length);
-      const length = Math.floor(random() ** 3 * Math.min(expected.length - offset + 1, 2 * KIB * KIB));
-      const bytes = await readBytes(container, offset, length);
-      if (Buffer.compare(bytes, expected.subarray(offset, offset + length)) !== 0)
-        t.fail(`${length} bytes at ${offset} differ`);
-    }
-    const map = JSON.parse(await toolText('qemu-img', ['map', '--output=json', image])) as QemuMapEntry[];
-    t.deepEqual(await ourRows(container), qemuRows(map, rawDepth));
+    await compareBytes(t, container, expected);
+    const map = JSON.parse(await toolText('qemu-img', ['map', '--output=json', ...source])) as QemuMapEntry[];
+    t.deepEqual(await ourRows(container), qemuRows(map, options.rawDepth));
     const info = JSON.parse(await toolText('qemu-img', ['info', '--output=json', image]));
     const properties = Object.fromEntries(container.properties.map(({ key, value }) => [key, value]));
     t.is(properties['clusterSize'], info['cluster-size']);
     t.is(properties['refcountBits'], info['format-specific'].data['refcount-bits'] ?? 16);
   }
   t.is((await stat(image)).mtimeMs, before.mtimeMs);
+}
+
+/** The whole by its hash, and reads of any length at any place. */
+export async function compareBytes(t: ExecutionContext, device: BlockDevice, expected: Uint8Array): Promise<void> {
+  t.is(device.size, expected.length);
+  t.is(await sha256(device), createHash('sha256').update(expected).digest('hex'));
+  const random = seededRandom(expected.length);
+  for (let read = 0; read < 60; read++) {
+    const offset = Math.floor(random() * expected.length);
+    const length = Math.floor(random() ** 3 * Math.min(expected.length - offset + 1, 2 * KIB * KIB));
+    const bytes = await readBytes(device, offset, length);
+    if (Buffer.compare(bytes, expected.subarray(offset, offset + length)) !== 0)
+      t.fail(`${length} bytes at ${offset} differ`);
+  }
 }
 
 export async function makeImage(folder: string, entry: ImageRecipe, seed: number): Promise<string> {

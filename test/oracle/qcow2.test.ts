@@ -40,7 +40,11 @@ matrix.push(
     zeros: false,
   },
   { name: 'preallocated with falloc', size: MIB, options: 'preallocation=falloc' },
-  { name: 'refcounts of 1 bit', size: MIB, options: 'refcount_bits=1' },
+  ...[1, 2, 4, 8, 16, 32, 64].map((bits) => ({
+    name: `refcounts of ${bits} bits`,
+    size: MIB,
+    options: `cluster_size=512,refcount_bits=${bits}`,
+  })),
   { name: 'refcounts of 64 bits, lazy', size: MIB, options: 'refcount_bits=64,lazy_refcounts=on' },
   { name: 'one sector', size: 512, options: 'compat=1.1' },
 );

@@ -40,13 +40,13 @@ function textOf(lines: ReturnType<typeof detailLines>): string[] {
   return lines.map((line) => line.map(([, text]) => text).join(''));
 }
 
-for (const folder of ['ext', 'fat', 'partition', 'qcow2']) {
+for (const folder of ['ext', 'fat', 'partition', 'qcow2', 'vhdx']) {
   test(`every image in fixtures/${folder} is browsed without a breakdown, damaged ones too`, async (t) => {
     const names = await fixtureNames(folder);
     t.true(names.length > 0);
     const temporary = temporaryFolder(t);
-    // A QCOW2 image may have its backing file among the others: those stay beside each other.
-    const isChained = folder === 'qcow2';
+    // An image may have its backing file or parent among the others: those stay beside each other.
+    const isChained = folder === 'qcow2' || folder === 'vhdx';
     if (isChained) for (const name of names) await fixtureFile(name, temporary);
     for (const name of names) {
       const file = isChained ? path.join(temporary, path.basename(name)) : await fixtureFile(name, temporary);
@@ -115,4 +115,16 @@ test('the demo image: the tree that a user meets', async (t) => {
   const onDisk = new Uint8Array(9);
   await image.disk.readInto(onDisk, segments[0]!.diskStart!);
   t.deepEqual(onDisk, bytes.slice(0, 9), 'the place on the disk holds the same bytes');
+});
+
+test('a log that was replayed in memory is told in the details of the disk', async (t) => {
+  await using image = await openImage(await fixtureFile('vhdx/pending-log.vhdx', temporaryFolder(t)));
+  const driver = await new Driver(image, { columns: 100, rows: 40 }).settle();
+  driver.press('show-details');
+  await driver.settle();
+  const lines = textOf(detailLines(driver.state.details.content!, 90));
+  t.true(
+    lines.some((line) => /1 log entry replayed in memory/.test(line)),
+    lines.join('\n'),
+  );
 });

@@ -13,6 +13,11 @@ export function hasMask(word: number, mask: number): boolean {
   return (word & mask) >>> 0 === mask >>> 0;
 }
 
+/** Whether any bit is set in both words; of at most 32 bits each. */
+export function hasCommonBit(left: number, right: number): boolean {
+  return (left & right) !== 0;
+}
+
 /** `width` bits (1 to 32) of a word of at most 32 bits, from bit `from` up. */
 export function bitField(word: number, from: number, width: number): number {
   return width === 32 ? word >>> from : (word >>> from) & ((1 << width) - 1);
@@ -26,6 +31,28 @@ export function clearMask(word: number, mask: number): number {
 /** Exclusive or of two words of at most 32 bits. */
 export function xor32(left: number, right: number): number {
   return (left ^ right) >>> 0;
+}
+
+/** Exclusive or of `source` into `target`, byte by byte, as far as both reach. */
+export function xorBytes(target: Uint8Array, source: Uint8Array): void {
+  const length = Math.min(target.length, source.length);
+  let at = 0;
+  if (target.byteOffset % 4 === 0 && source.byteOffset % 4 === 0) {
+    const words = Math.floor(length / 4);
+    const targetWords = new Uint32Array(target.buffer, target.byteOffset, words);
+    const sourceWords = new Uint32Array(source.buffer, source.byteOffset, words);
+    for (let word = 0; word < words; word++) targetWords[word]! ^= sourceWords[word]!;
+    at = words * 4;
+  }
+  for (; at < length; at++) target[at]! ^= source[at]!;
+}
+
+/** How many bits from bit `from` up are equal to it, in a word of 32 bits. */
+export function equalBits(word: number, from: number): number {
+  const rest = word >>> from;
+  const differing = (rest & 1) === 1 ? ~rest : rest;
+  const lowest = differing & -differing;
+  return Math.min(32 - from, lowest === 0 ? 32 : 31 - Math.clz32(lowest));
 }
 
 /** A byte rotated right by one bit. */

@@ -29,6 +29,8 @@ export interface ContainerOptions {
 /** A container format; the options are those of the image that was asked for, never of one that it refers to. */
 export interface ContainerFormat extends Format<Container> {
   readonly name: ContainerFormatName;
+  /** The options that mean something for it; asked for of any other format they are refused. */
+  readonly options: readonly (keyof ContainerOptions)[];
   open(device: BlockDevice, context: OpenContext, options?: ContainerOptions): Promise<Container>;
   /** Opens an image to write to it; refuses one that cannot be written safely. Missing in a format that is only read. */
   openWritable?(device: ResizableBlockDevice, context: OpenContext): Promise<WritableContainer>;

@@ -3,7 +3,6 @@ import { findSignature, type Signature } from '../device/signature.ts';
 
 /** Image formats that we do not read, by the magic bytes of their own specifications. */
 const FOREIGN_FORMATS: readonly Signature[] = [
-  { name: 'VHDX', offset: 0, magic: 'vhdxfile' },
   { name: 'VHD', offset: 0, magic: 'conectix' },
   { name: 'VMDK', offset: 0, magic: 'KDMV' },
   { name: 'VMDK (ESX)', offset: 0, magic: 'COWD' },

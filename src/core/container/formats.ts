@@ -1,13 +1,14 @@
 import type { BlockDevice } from '../device/block-device.ts';
-import { unsupported } from '../errors.ts';
+import { notFound, unsupported } from '../errors.ts';
 import type { OpenContext } from '../format.ts';
 import type { Container, ContainerFormat, ContainerOptions } from './container.ts';
 import { identifyForeign } from './foreign-formats.ts';
 import { qcow2Format } from './qcow2/qcow2-format.ts';
 import { rawFormat } from './raw.ts';
+import { vhdxFormat } from './vhdx/vhdx-format.ts';
 
 /** Every container format, in the order they are tried; raw, which matches everything, stands last. */
-export const containerFormats: readonly ContainerFormat[] = [qcow2Format, rawFormat];
+export const containerFormats: readonly ContainerFormat[] = [qcow2Format, vhdxFormat, rawFormat];
 
 /**
  * Opens the container that `device` holds: the format named, or the first whose magic matches. A magic of a format that we do
@@ -21,14 +22,32 @@ export async function openContainer(
 ): Promise<Container> {
   if (formatName === undefined) await refuseForeign(device);
   for (const format of containerFormats) {
-    if (formatName === undefined ? await format.probe(device) : format.name === formatName)
+    if (formatName === undefined ? await format.probe(device) : format.name === formatName) {
+      refuseMeaningless(format, options);
       return format.open(device, context, options);
+    }
   }
   throw unsupported({
     layer: 'container',
     expected: `one of ${containerFormats.map((format) => format.name).join(', ')}`,
     found: formatName ?? 'nothing that matches',
   });
+}
+
+/** What every format does without being asked: no reason to refuse one that knows no other way. */
+const DEFAULTS: ContainerOptions = { log: 'replay', unmapped: 'zeros' };
+
+/** An option that the format does not have would be passed over without a word, and the answer be another than was asked for. */
+function refuseMeaningless(format: ContainerFormat, options: ContainerOptions): void {
+  const asked = (['snapshot', 'passphrase', 'log', 'unmapped'] as const).find(
+    (name) => options[name] !== undefined && options[name] !== DEFAULTS[name] && !format.options.includes(name),
+  );
+  if (asked === undefined) return;
+  // A passphrase is named, never printed.
+  const details = { layer: 'container', structure: format.name, expected: 'an option that the format has' };
+  if (asked === 'snapshot')
+    throw notFound({ ...details, expected: 'a format with snapshots', found: options.snapshot });
+  throw unsupported({ ...details, found: asked });
 }
 
 async function refuseForeign(device: BlockDevice): Promise<void> {

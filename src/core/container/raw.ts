@@ -38,6 +38,7 @@ export class RawContainer implements Container {
 /** Raw has no magic: it matches everything, and stands last. */
 export const rawFormat: ContainerFormat = {
   name: 'raw',
+  options: [],
   probe: async () => true,
   open: async (device) => new RawContainer(device),
 };

@@ -10,16 +10,28 @@ export type Extent = ByteRange &
         readonly source: BlockDevice;
         readonly sourceOffset: number;
         readonly sourceLength: number;
-        /** The encoding's name: `zlib`, `zstd`. */
+        /** The encoding's name: `zlib`, `zstd` when compressed, `luks`, `aes` when encrypted. */
         readonly encoding: string;
         /** Reads decoded bytes; `offset` counts from the extent's `start`. */
         decodeInto(target: Uint8Array, offset: number, options?: ReadOptions): Promise<void>;
+        /** Who decodes several whole extents at less cost than one by one. */
+        readonly decoder?: RunDecoder | undefined;
       }
     /** The next layer of a chain has the bytes, from its byte `layerOffset` on. */
     | { readonly kind: 'inherited'; readonly layer: BlockDevice; readonly layerOffset: number }
     /** `explicit`: the image says zero here; otherwise nothing was ever written. */
     | { readonly kind: 'zero'; readonly explicit: boolean }
   );
+
+export type EncodedExtent = Extent & { readonly kind: 'encoded' };
+
+/** Decodes extents that follow one another in the device. */
+export interface RunDecoder {
+  /** Bytes of the device that each of its extents covers when it is whole. */
+  readonly unitBytes: number;
+  /** Fills `target` with the bytes of `extents`, all of them whole. */
+  decodeRun(extents: readonly EncodedExtent[], target: Uint8Array, options?: ReadOptions): Promise<void>;
+}
 
 /** Something that tells where its bytes live: a container, a regular file. */
 export interface ExtentSource {
@@ -87,8 +99,48 @@ export async function* mergeExtents(extents: AsyncIterable<Extent>): AsyncGenera
   if (last !== undefined) yield last;
 }
 
-/** How many extents one call of `readExtents` reads at once: enough to keep decompression busy on several processors. */
-const MAX_PARALLEL_EXTENTS = 8;
+/** How many extents, or runs of encoded ones, one call of `readExtents` reads at once: enough to keep several processors busy. */
+const MAX_PARALLEL_READS = 8;
+/** The most that one run of encoded extents decodes to, in bytes: small enough that a chunk is several runs. */
+const MAX_RUN_BYTES = 1024 * 1024;
+
+/** An extent, or several encoded ones that are decoded together, and its place in the device. */
+interface ReadStep {
+  readonly start: number;
+  readonly length: number;
+  read(target: Uint8Array, options?: ReadOptions): Promise<void>;
+}
+
+/** Neighbouring encoded extents of one decoder as one step, every other extent as its own. */
+async function* readSteps(extents: AsyncIterable<Extent>): AsyncGenerator<ReadStep, void> {
+  let run: EncodedExtent[] = [];
+  for await (const extent of extents) {
+    const last = run.at(-1);
+    const decoder = extent.kind === 'encoded' ? extent.decoder : undefined;
+    const isWhole = decoder !== undefined && extent.length === decoder.unitBytes;
+    if (
+      last !== undefined &&
+      (!isWhole || decoder !== last.decoder || (run.length + 1) * last.length > MAX_RUN_BYTES)
+    ) {
+      yield runStep(run);
+      run = [];
+    }
+    if (isWhole) run.push(extent as EncodedExtent);
+    else
+      yield {
+        start: extent.start,
+        length: extent.length,
+        read: (target, options) => readExtent(extent, target, options),
+      };
+  }
+  if (run.length > 0) yield runStep(run);
+}
+
+function runStep(run: readonly EncodedExtent[]): ReadStep {
+  const first = run[0]!;
+  const length = run.length * first.length;
+  return { start: first.start, length, read: (target, options) => first.decoder!.decodeRun(run, target, options) };
+}
 
 /**
  * Fills `target` from byte `offset` of whatever the extents describe: the read path of every mapped device. Extents are read a
@@ -107,16 +159,17 @@ export async function readExtents(
   };
   let done = 0;
   try {
-    for await (const extent of mapped.extents({ start: offset, length: target.length }, options)) {
-      assert(extent.start === offset + done, 'extents are ascending and without gaps');
-      const part = target.subarray(done, done + extent.length);
-      assert(part.length === extent.length, 'extents are clipped to the range');
-      const reading: Promise<void> = readExtent(extent, part, options)
-        .catch((error: unknown) => fail(extent.start, error))
+    for await (const step of readSteps(mapped.extents({ start: offset, length: target.length }, options))) {
+      assert(step.start === offset + done, 'extents are ascending and without gaps');
+      const part = target.subarray(done, done + step.length);
+      assert(part.length === step.length, 'extents are clipped to the range');
+      const reading: Promise<void> = step
+        .read(part, options)
+        .catch((error: unknown) => fail(step.start, error))
         .finally(() => running.delete(reading));
       running.add(reading);
-      done += extent.length;
-      if (running.size >= MAX_PARALLEL_EXTENTS) await Promise.race(running);
+      done += step.length;
+      if (running.size >= MAX_PARALLEL_READS) await Promise.race(running);
       if (failure !== undefined) break;
     }
   } catch (error) {

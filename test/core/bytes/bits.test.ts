@@ -6,14 +6,18 @@ import {
   bitNumbers,
   bitNumbers64,
   clearMask,
+  equalBits,
   hasBit,
   hasBit64,
+  hasCommonBit,
   hasMask,
   joinHalves,
   rotateLeft8,
   rotateRight8,
   xor32,
+  xorBytes,
 } from '../../../src/core/bytes/bits.ts';
+import { seededRandom } from '../../conformance/device-conformance.ts';
 
 const word = fc.integer({ min: 0, max: 0xffff_ffff });
 const word64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
@@ -71,3 +75,41 @@ function both(left: number, right: number): number {
   }
   return sum;
 }
+
+test('equalBits counts the bits that are as the first one, to the end of the word', (t) => {
+  const random = seededRandom(4);
+  const words = [0, 0xffffffff, 1, 0x80000000, 0x7fffffff, 0xfffffffe, 0x0000ffff, 0xffff0000, 0x55555555];
+  for (let count = 0; count < 200; count++) words.push(Math.floor(random() * 2 ** 32));
+  for (const word of words) {
+    for (let from = 0; from < 32; from++) {
+      let count = 1;
+      while (from + count < 32 && hasBit(word, from + count) === hasBit(word, from)) count++;
+      t.is(equalBits(word, from), count, `0x${word.toString(16)} from ${from}`);
+    }
+  }
+});
+
+test('hasCommonBit sees each bit, the topmost too', (t) => {
+  for (let bit = 0; bit < 32; bit++) {
+    t.true(hasCommonBit(2 ** bit, 0xffffffff));
+    t.false(hasCommonBit(2 ** bit, 0xffffffff - 2 ** bit));
+  }
+});
+
+test('xorBytes changes the target as far as both reach, however the two lie in memory', (t) => {
+  const random = seededRandom(8);
+  const noise = Uint8Array.from({ length: 64 }, () => random() * 256);
+  for (let targetAt = 0; targetAt < 5; targetAt++) {
+    for (let sourceAt = 0; sourceAt < 5; sourceAt++) {
+      for (const length of [0, 1, 3, 4, 5, 17]) {
+        const bytes = noise.slice();
+        const source = noise.slice(20).subarray(sourceAt, sourceAt + length);
+        xorBytes(bytes.subarray(targetAt, targetAt + 20), source);
+        const expected = noise.map((byte, at) =>
+          at >= targetAt && at < targetAt + length ? xor32(byte, source[at - targetAt]!) : byte,
+        );
+        t.deepEqual(bytes, expected, `${length} bytes at ${targetAt} from ${sourceAt}`);
+      }
+    }
+  }
+});

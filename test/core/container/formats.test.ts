@@ -1,11 +1,12 @@
 import path from 'node:path';
 import test from 'ava';
 import { openContainer } from '../../../src/core/container/formats.ts';
-import { DiskError, FileDevice, MemoryDevice } from '../../../src/core/index.ts';
+import { type ContainerOptions, DiskError, FileDevice, MemoryDevice } from '../../../src/core/index.ts';
 import { deviceConformance, seededRandom } from '../../conformance/device-conformance.ts';
 import { extentsConformance } from '../../conformance/extents-conformance.ts';
 import { testContext } from '../../helpers/context.ts';
 import { FaultyDevice, isInjectedFault } from '../../helpers/devices.ts';
+import { fixtureBytes } from '../../helpers/fixtures.ts';
 import { hasTools, temporaryFolder, tool } from '../../helpers/tools.ts';
 
 const random = seededRandom(9);
@@ -41,7 +42,6 @@ test('the images of other formats, as qemu-img makes them, are refused by name a
   if (!hasTools(t, 'qemu-img')) return;
   const folder = temporaryFolder(t);
   for (const [format, name] of [
-    ['vhdx', /^VHDX/],
     ['vpc', /^VHD/],
     ['vmdk', /^VMDK/],
     ['vdi', /^VDI/],
@@ -58,6 +58,25 @@ test('the images of other formats, as qemu-img makes them, are refused by name a
     t.regex(error?.found ?? '', name);
     t.is((await openContainer(device, testContext(), 'raw')).size, device.size);
   }
+});
+
+test('options that a format does not have are refused by name, defaults are not', async (t) => {
+  const raw = new MemoryDevice(bytes);
+  const refusal = async (options: ContainerOptions, device = raw) =>
+    (await t.throwsAsync(openContainer(device, testContext(), undefined, options), { instanceOf: DiskError }))!;
+  const snapshot = await refusal({ snapshot: 'monday' });
+  t.is(snapshot.code, 'NOT_FOUND');
+  t.is(snapshot.structure, 'raw');
+  t.is(snapshot.found, 'monday');
+  const secret = await refusal({ passphrase: 'swordfish' });
+  t.is(secret.code, 'UNSUPPORTED');
+  t.notRegex(secret.message, /swordfish/);
+  t.is((await refusal({ log: 'ignore' })).code, 'UNSUPPORTED');
+  t.is((await refusal({ unmapped: 'raw' })).found, 'unmapped');
+  const qcow2 = new MemoryDevice(await fixtureBytes('qcow2/v3-64k.qcow2'));
+  t.is((await refusal({ log: 'ignore' }, qcow2)).structure, 'qcow2');
+  const none: ContainerOptions = { snapshot: undefined, passphrase: undefined, log: 'replay', unmapped: 'zeros' };
+  for (const device of [raw, qcow2]) await t.notThrowsAsync(openContainer(device, testContext(), undefined, none));
 });
 
 test('a fault while probing comes through', async (t) => {

@@ -1,7 +1,11 @@
+import { clearMask } from '../../bytes/bits.ts';
 import type { MappingTable } from './mapping-table.ts';
-import { type EntryGeometry, type L2Entry, unpackL2Entry, withoutCopied } from './table-entries.ts';
+import { type EntryGeometry, ignoredMask, type L2Entry, unpackL2Entry } from './table-entries.ts';
 
-/** `count` consecutive clusters that say the same thing: `entry` is the first one's; the host offsets of the others follow on it. */
+/**
+ * `count` consecutive units (clusters, or subclusters of extended L2 entries) that say the same thing: `entry` is the first
+ * one's; the host offsets of the others follow on it.
+ */
 export interface ClusterRun {
   readonly entry: L2Entry;
   readonly count: number;
@@ -12,11 +16,13 @@ export interface ClusterRun {
  * compare per entry. Reserved bits and alignment need no second look inside a run, because its entries differ by whole clusters only.
  */
 export function clusterRun(table: MappingTable, index: number, limit: number, geometry: EntryGeometry): ClusterRun {
-  const firstHigh = withoutCopied(table.high(index));
+  const ignored = ignoredMask(geometry);
+  const firstHigh = clearMask(table.high(index), ignored);
   const firstLow = table.low(index);
   const entry = unpackL2Entry(firstHigh, firstLow, geometry);
   if (entry.kind === 'compressed' || entry.kind === 'invalid') return { entry, count: 1 };
-  const step = entry.kind === 'unallocated' || entry.hostOffset === 0 ? 0 : geometry.clusterSize;
+  const isPlaced = entry.kind === 'data' || (entry.kind === 'zero' && entry.hostOffset !== 0);
+  const step = isPlaced ? geometry.clusterSize : 0;
   const end = Math.min(index + limit, table.entryCount);
   let high = firstHigh;
   let low = firstLow;
@@ -27,7 +33,7 @@ export function clusterRun(table: MappingTable, index: number, limit: number, ge
       low -= 0x1_0000_0000;
       high += 1;
     }
-    if (table.low(at) !== low || withoutCopied(table.high(at)) !== high) break;
+    if (table.low(at) !== low || clearMask(table.high(at), ignored) !== high) break;
   }
   return { entry, count: at - index };
 }

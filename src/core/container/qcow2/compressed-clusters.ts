@@ -1,12 +1,21 @@
 import { LRUCache } from 'lru-cache';
 import { clamp, divideDown } from '../../bytes/rounding.ts';
+import type { DecodeAnswer, DecodeJob } from '../../codec/decode-job.ts';
+import { decodeInWorker } from '../../codec/decode-pool.ts';
+import { giveShared, takeShared } from '../../codec/shared-buffers.ts';
 import { type BlockDevice, type ReadOptions, readBytes } from '../../device/block-device.ts';
+import type { EncodedExtent, RunDecoder } from '../../device/extent.ts';
 import { corrupt } from '../../errors.ts';
 import { type CompressionType, inflateCluster } from './inflate-cluster.ts';
 
 /** Memory for decompressed clusters per image, in bytes. */
 const DECODED_CACHE_BYTES = 8 * 1024 * 1024;
 const MAX_DECODED_CLUSTERS = 1024;
+
+/** Fewer clusters than this are not worth a worker's while. */
+const MIN_RUN = 4;
+/** The most that is read at once for a run, in bytes: for clusters that lie far apart, or barely compress. */
+const MAX_RUN_SOURCE_BYTES = 4 * 1024 * 1024;
 
 /** Where one cluster's compressed bytes stand in the image file, in bytes. */
 export interface CompressedRange {
@@ -15,8 +24,9 @@ export interface CompressedRange {
 }
 
 /** The compressed clusters of one image, with the last decompressed ones kept. */
-export class CompressedClusters {
+export class CompressedClusters implements RunDecoder {
   readonly type: CompressionType;
+  readonly unitBytes: number;
   readonly #file: BlockDevice;
   readonly #clusterSize: number;
   readonly #decoded: LRUCache<number, Uint8Array>;
@@ -26,6 +36,7 @@ export class CompressedClusters {
     this.#file = file;
     this.type = type;
     this.#clusterSize = clusterSize;
+    this.unitBytes = clusterSize;
     const limit = clamp(divideDown(DECODED_CACHE_BYTES, clusterSize), 1, MAX_DECODED_CLUSTERS);
     this.#decoded = new LRUCache({ max: limit });
   }
@@ -37,6 +48,37 @@ export class CompressedClusters {
     const keep = target.length < this.#clusterSize;
     const cluster = this.#decoded.get(range.hostOffset) ?? (await this.#decode(range, keep));
     target.set(cluster.subarray(within, within + target.length));
+  }
+
+  /** Bulk reading: clusters that lie together in the file are read at once and decoded in another thread. */
+  async decodeRun(extents: readonly EncodedExtent[], target: Uint8Array, options?: ReadOptions): Promise<void> {
+    const span = spanOf(extents);
+    const failed =
+      extents.length < MIN_RUN || span === undefined
+        ? extents.keys()
+        : await this.#decodeTogether(extents, span, target).catch(() => extents.keys());
+    // One by one what does not go together: this way also tells what is wrong with it.
+    for (const index of failed) {
+      const part = target.subarray(index * this.#clusterSize, (index + 1) * this.#clusterSize);
+      await extents[index]!.decodeInto(part, 0, options);
+    }
+  }
+
+  /** Returns the numbers of the extents that are still to be decoded. */
+  async #decodeTogether(
+    extents: readonly EncodedExtent[],
+    span: CompressedRange,
+    target: Uint8Array,
+  ): Promise<Iterable<number>> {
+    const source = takeShared(span.length);
+    await this.#file.readInto(new Uint8Array(source, 0, span.length), span.hostOffset);
+    const parts = Float64Array.from(
+      extents.flatMap(({ sourceOffset, sourceLength }) => [sourceOffset - span.hostOffset, sourceLength]),
+    );
+    const job = { encoding: this.type, clusterSize: this.#clusterSize, source, parts };
+    const failed = await decodeInto(target, job);
+    giveShared(source);
+    return failed;
   }
 
   #decode(range: CompressedRange, keep: boolean): Promise<Uint8Array> {
@@ -72,4 +114,29 @@ export class CompressedClusters {
   clear(): void {
     this.#decoded.clear();
   }
+}
+
+/** The range of the file that holds all of a run; undefined when it would mean reading much that is not wanted. */
+function spanOf(extents: readonly EncodedExtent[]): CompressedRange | undefined {
+  let start = Number.POSITIVE_INFINITY;
+  let end = 0;
+  let wanted = 0;
+  for (const { sourceOffset, sourceLength } of extents) {
+    start = Math.min(start, sourceOffset);
+    end = Math.max(end, sourceOffset + sourceLength);
+    wanted += sourceLength;
+  }
+  const length = end - start;
+  return length <= Math.min(2 * wanted, MAX_RUN_SOURCE_BYTES) ? { hostOffset: start, length } : undefined;
+}
+
+/** Decodes straight into memory that threads can share, and by way of such memory into any other. */
+async function decodeInto(target: Uint8Array, job: Omit<DecodeJob, 'target' | 'targetOffset'>): Promise<DecodeAnswer> {
+  const { buffer, byteOffset, length } = target;
+  if (buffer instanceof SharedArrayBuffer) return decodeInWorker({ ...job, target: buffer, targetOffset: byteOffset });
+  const shared = takeShared(length);
+  const failed = await decodeInWorker({ ...job, target: shared, targetOffset: 0 });
+  target.set(new Uint8Array(shared, 0, length));
+  giveShared(shared);
+  return failed;
 }

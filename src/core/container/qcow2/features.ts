@@ -8,7 +8,9 @@ const KINDS: readonly FeatureKind[] = ['incompatible', 'compatible', 'autoclear'
 
 /** Bits of the incompatible mask (qcow2 specification, section "Header", bytes 72 to 79). */
 export const INCOMPATIBLE = { dirty: 0, corrupt: 1, dataFile: 2, compressionType: 3, extendedL2: 4 } as const;
-const READABLE_BITS: readonly number[] = [INCOMPATIBLE.dirty, INCOMPATIBLE.corrupt, INCOMPATIBLE.compressionType];
+const READABLE_BITS: readonly number[] = Object.values(INCOMPATIBLE);
+/** Bits of the autoclear mask (bytes 88 to 95). */
+export const AUTOCLEAR = { bitmaps: 0, rawDataFile: 1 } as const;
 
 const SPECIFICATION_NAMES: Readonly<Record<FeatureKind, readonly string[]>> = {
   incompatible: ['dirty bit', 'corrupt bit', 'external data file', 'compression type', 'extended L2 entries'],

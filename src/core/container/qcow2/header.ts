@@ -1,6 +1,9 @@
+import { hasBit64 } from '../../bytes/bits.ts';
 import { divideUp } from '../../bytes/rounding.ts';
 import { byteArray, Struct, type StructValue, u8, u32be, u64be, viewOf, word64be } from '../../bytes/struct.ts';
 import { corrupt, type DiskError, unsupported } from '../../errors.ts';
+import { INCOMPATIBLE } from './features.ts';
+import { l2TableSpan, type TableGeometry } from './table-entries.ts';
 
 /** The first four bytes: "QFI\xfb". */
 export const QCOW2_MAGIC = 0x514649fb;
@@ -10,8 +13,10 @@ export const HEADER_V2_BYTES = 72;
 const HEADER_V3_BYTES = 104;
 const MIN_CLUSTER_BITS = 9;
 const MAX_CLUSTER_BITS = 21;
+/** With extended L2 entries: a subcluster has at least 512 bytes. */
+const MIN_EXTENDED_CLUSTER_BITS = 14;
 /** QEMU's limit, 32 MiB of L1 table, in entries of 8 bytes. */
-const MAX_L1_ENTRIES = (32 * 1024 * 1024) / 8;
+export const MAX_L1_ENTRIES = (32 * 1024 * 1024) / 8;
 const MAX_REFCOUNT_ORDER = 6;
 /** The specification's limit on the backing file's name, in bytes. */
 const MAX_BACKING_NAME_BYTES = 1023;
@@ -75,6 +80,10 @@ export interface Qcow2Header {
   readonly autoclearFeatures: bigint;
   /** The field as it stands; 0 (deflate) where the header is too short to have it. */
   readonly compressionType: number;
+  /** Incompatible bit 4: L2 entries of 16 bytes. */
+  readonly hasExtendedL2: boolean;
+  /** Incompatible bit 2: data lies in an external file. */
+  readonly hasDataFile: boolean;
 }
 
 /** Bytes of the first cluster, told by the first 72 bytes of the file. */
@@ -101,7 +110,11 @@ export function firstClusterBytes(start: Uint8Array): number {
  */
 export function checkHeader(fields: HeaderFields, fileSize: number): Qcow2Header {
   const clusterSize = 2 ** fields.clusterBits;
-  const l1EntriesUsed = checkL1Table(fields, clusterSize, fileSize);
+  const hasExtendedL2 = hasBit64(fields.incompatibleFeatures, INCOMPATIBLE.extendedL2);
+  if (hasExtendedL2 && fields.clusterBits < MIN_EXTENDED_CLUSTER_BITS) {
+    throw invalid('clusterBits', `at least ${MIN_EXTENDED_CLUSTER_BITS} with extended L2 entries`, fields.clusterBits);
+  }
+  const l1EntriesUsed = checkL1Table(fields, { clusterSize, hasExtendedL2 }, fileSize);
   if (fields.refcountOrder > MAX_REFCOUNT_ORDER) {
     throw invalid('refcountOrder', `at most ${MAX_REFCOUNT_ORDER}`, fields.refcountOrder);
   }
@@ -126,6 +139,8 @@ export function checkHeader(fields: HeaderFields, fileSize: number): Qcow2Header
     compatibleFeatures: fields.compatibleFeatures,
     autoclearFeatures: fields.autoclearFeatures,
     compressionType: fields.compressionType,
+    hasExtendedL2,
+    hasDataFile: hasBit64(fields.incompatibleFeatures, INCOMPATIBLE.dataFile),
   };
 }
 
@@ -175,13 +190,13 @@ export function parseHeader(cluster: Uint8Array): HeaderFields {
 }
 
 /** Checks size and place of the L1 table against what the disk needs and the file has; returns the entries needed. */
-function checkL1Table(fields: HeaderFields, clusterSize: number, fileSize: number): number {
+function checkL1Table(fields: HeaderFields, geometry: TableGeometry, fileSize: number): number {
   const { size, l1Size, l1TableOffset } = fields;
-  const needed = divideUp(size, clusterSize * (clusterSize / 8));
+  const needed = divideUp(size, l2TableSpan(geometry));
   if (l1Size > MAX_L1_ENTRIES) throw invalid('l1Size', `at most ${MAX_L1_ENTRIES} entries`, l1Size);
   if (needed > MAX_L1_ENTRIES) throw invalid('size', `a disk of at most ${MAX_L1_ENTRIES} L1 entries`, size);
   if (l1Size < needed) throw invalid('l1Size', `at least ${needed} entries for ${size} bytes`, l1Size);
-  checkTableOffset('l1TableOffset', l1TableOffset, clusterSize);
+  checkTableOffset('l1TableOffset', l1TableOffset, geometry.clusterSize);
   if (l1Size > 0 && l1TableOffset + l1Size * 8 > fileSize) {
     throw invalid('l1TableOffset', `a table of ${l1Size} entries inside ${fileSize} bytes`, hex(l1TableOffset));
   }

@@ -1,11 +1,9 @@
 import { constants, createInflateRaw, createZstdDecompress } from 'node:zlib';
+import { MAX_ZSTD_WINDOW_LOG } from '../../codec/decode-clusters.ts';
 
 /** Compression types of the header (qcow2 specification, section "Header", byte 104), by their number. */
 export const COMPRESSION_TYPES = ['zlib', 'zstd'] as const;
 export type CompressionType = (typeof COMPRESSION_TYPES)[number];
-
-/** A zstd frame may ask for a window of up to 2 to this power bytes: four times the largest cluster, and a bound on memory. */
-const MAX_ZSTD_WINDOW_LOG = 23;
 
 /**
  * Decompresses exactly one cluster of `clusterSize` bytes and stops: what follows in `source` is padding or the next cluster's

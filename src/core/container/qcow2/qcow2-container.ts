@@ -1,24 +1,33 @@
-import { divideDown, divideUp, roundUp } from '../../bytes/rounding.ts';
+import { divideDown, divideUp } from '../../bytes/rounding.ts';
 import { type BlockDevice, type ByteRange, checkRange, type ReadOptions } from '../../device/block-device.ts';
 import { type Extent, mergeExtents, readExtents } from '../../device/extent.ts';
 import { corrupt, type DiskError } from '../../errors.ts';
 import type { Diagnostic, Property } from '../../format.ts';
-import type { BackingLayer, Container } from '../container.ts';
+import type { BackingLayer, Container, Snapshot } from '../container.ts';
 import { clusterRun } from './cluster-run.ts';
 import { CompressedClusters } from './compressed-clusters.ts';
+import { DataClusters } from './data-clusters.ts';
+import { type ClusterEncryption, EncryptedClusters } from './encrypted-clusters.ts';
 import type { Qcow2Header } from './header.ts';
 import type { CompressionType } from './inflate-cluster.ts';
 import type { MappingTable } from './mapping-table.ts';
+import { subclusterRun } from './subcluster-run.ts';
 import { TableCache } from './table-cache.ts';
-import { ENTRY_BYTES, type L2Entry, unpackL1Entry } from './table-entries.ts';
+import { type L2Entry, l2TableSpan, SUBCLUSTERS, unpackL1Entry } from './table-entries.ts';
 
 /** What `qcow2Format.open` has read and checked. */
 export interface Qcow2Parts {
   readonly file: BlockDevice;
   readonly header: Qcow2Header;
   readonly compressionType: CompressionType;
-  /** The entries that the virtual disk needs. */
+  /** Bytes of the disk: the header's, or the snapshot's that is looked at. */
+  readonly virtualSize: number;
+  /** The entries that the virtual disk needs; what it lacks at the end counts as unallocated. */
   readonly l1Table: MappingTable;
+  /** Where uncompressed clusters lie: the image file, or the external data file. */
+  readonly dataFile: BlockDevice;
+  readonly encryption: ClusterEncryption | undefined;
+  readonly snapshots: readonly Snapshot[];
   readonly backing: BackingLayer | undefined;
   readonly properties: readonly Property[];
   report(diagnostic: Diagnostic): void;
@@ -31,29 +40,40 @@ export class Qcow2Container implements Container {
   readonly size: number;
   readonly sectorSize: number;
   readonly backing: BackingLayer | undefined;
+  readonly snapshots: readonly Snapshot[];
   readonly properties: readonly Property[];
   readonly #header: Qcow2Header;
   readonly #l1Table: MappingTable;
   readonly #l2Tables: TableCache;
+  readonly #data: DataClusters;
   readonly #compressed: CompressedClusters;
   /** Bytes of the disk that one L2 table maps. */
   readonly #tableSpan: number;
-  readonly #report: (diagnostic: Diagnostic) => void;
-  #shortClusterReported = false;
+  /** Bytes that an L2 table tells apart, a cluster or a subcluster, and what tells runs of them. */
+  readonly #unit: number;
+  readonly #runOf: typeof clusterRun;
+  /** Words of 8 bytes that one L2 entry has. */
+  readonly #entryWords: number;
 
   constructor(parts: Qcow2Parts) {
-    const { file, header } = parts;
+    const { file, header, dataFile, encryption } = parts;
+    const { clusterSize, hasExtendedL2 } = header;
     this.file = file;
-    this.size = header.virtualSize;
+    this.size = parts.virtualSize;
     this.sectorSize = file.sectorSize;
     this.backing = parts.backing;
+    this.snapshots = parts.snapshots;
     this.properties = parts.properties;
     this.#header = header;
     this.#l1Table = parts.l1Table;
-    this.#l2Tables = new TableCache(file, header.clusterSize);
-    this.#compressed = new CompressedClusters(file, parts.compressionType, header.clusterSize);
-    this.#tableSpan = header.clusterSize * (header.clusterSize / ENTRY_BYTES);
-    this.#report = parts.report;
+    this.#l2Tables = new TableCache(file, clusterSize);
+    const encrypted = encryption === undefined ? undefined : new EncryptedClusters(dataFile, encryption);
+    this.#data = new DataClusters(dataFile, clusterSize, encrypted, parts.report);
+    this.#compressed = new CompressedClusters(file, parts.compressionType, clusterSize);
+    this.#tableSpan = l2TableSpan(header);
+    this.#unit = hasExtendedL2 ? clusterSize / SUBCLUSTERS : clusterSize;
+    this.#runOf = hasExtendedL2 ? subclusterRun : clusterRun;
+    this.#entryWords = hasExtendedL2 ? 2 : 1;
   }
 
   async readInto(target: Uint8Array, offset: number, options?: ReadOptions): Promise<void> {
@@ -89,49 +109,50 @@ export class Qcow2Container implements Container {
 
   /** The first L1 entry from `index` up that is not empty, or `limit`: a sparse disk costs one step per L1 entry, not per cluster. */
   #nextTable(index: number, limit: number): number {
+    const end = Math.min(limit, this.#l1Table.entryCount);
     let at = index;
-    while (at < limit && this.#l1Table.high(at) === 0 && this.#l1Table.low(at) === 0) at++;
-    return at;
+    while (at < end && this.#l1Table.high(at) === 0 && this.#l1Table.low(at) === 0) at++;
+    return at < end ? at : limit;
   }
 
   #l2TableOffset(l1Index: number): number | undefined {
     const table = this.#l1Table;
+    if (l1Index >= table.entryCount) return undefined;
     const entry = unpackL1Entry(table.high(l1Index), table.low(l1Index), this.#header);
     if (entry.kind === 'unallocated') return undefined;
-    if (entry.kind === 'invalid') throw this.#badEntry('L1', table, l1Index, entry.expected);
+    if (entry.kind === 'invalid') throw this.#badL1Entry(l1Index, entry.expected);
     if (entry.hostOffset >= this.file.size)
-      throw this.#badEntry('L1', table, l1Index, `an L2 table inside the file of ${this.file.size} bytes`);
+      throw this.#badL1Entry(l1Index, `an L2 table inside the file of ${this.file.size} bytes`);
     return entry.hostOffset;
   }
 
   /** The extents of `start` to `end`, which one L2 table maps. */
   *#mapped(table: MappingTable, start: number, end: number): Generator<Extent, void> {
-    const { clusterSize } = this.#header;
+    const unit = this.#unit;
     let at = start;
     while (at < end) {
-      const index = divideDown(at % this.#tableSpan, clusterSize);
-      if (index >= table.entryCount) throw this.#cutTable(table, index);
-      const within = at % clusterSize;
-      const { entry, count } = clusterRun(table, index, divideUp(within + end - at, clusterSize), this.#header);
-      const stop = Math.min(end, at - within + count * clusterSize);
-      yield* this.#extentsOf(entry, table, index, at, stop);
+      if (this.#entryIndex(at) >= divideDown(table.entryCount, this.#entryWords)) throw this.#cutTable(table, at);
+      const within = at % unit;
+      const index = divideDown(at % this.#tableSpan, unit);
+      const { entry, count } = this.#runOf(table, index, divideUp(within + end - at, unit), this.#header);
+      const stop = Math.min(end, at - within + count * unit);
+      yield* this.#extentsOf(entry, table, at, stop);
       at = stop;
     }
   }
 
-  #extentsOf(entry: L2Entry, table: MappingTable, index: number, start: number, end: number): Iterable<Extent> {
-    const within = start % this.#header.clusterSize;
+  #extentsOf(entry: L2Entry, table: MappingTable, start: number, end: number): Iterable<Extent> {
     switch (entry.kind) {
       case 'unallocated':
         return this.#unallocated(start, end);
       case 'zero':
         return [{ kind: 'zero', start, length: end - start, explicit: true }];
       case 'data':
-        return this.#data(table, index, entry.hostOffset + within, start, end);
+        return this.#placed(table, entry.hostOffset + (start % this.#unit), start, end);
       case 'compressed':
-        return [this.#encoded(table, index, entry, start, end)];
+        return [this.#encoded(table, entry, start, end)];
       case 'invalid':
-        throw this.#badEntry('L2', table, index, entry.expected);
+        throw this.#badL2Entry(table, start, entry.expected);
     }
   }
 
@@ -144,39 +165,19 @@ export class Qcow2Container implements Container {
     if (inheritedEnd < end) yield { kind: 'zero', start: inheritedEnd, length: end - inheritedEnd, explicit: false };
   }
 
-  /**
-   * Data from `hostOffset` on. A file may end inside its last cluster, of which only a part was ever written: the rest of that
-   * cluster reads as zeros, as in QEMU. A cluster wholly behind the end is lost.
-   */
-  *#data(table: MappingTable, index: number, hostOffset: number, start: number, end: number): Generator<Extent, void> {
-    const source = this.file;
-    const hostEnd = hostOffset + end - start;
-    const dataEnd = Math.min(hostEnd, source.size);
-    if (hostOffset < dataEnd)
-      yield { kind: 'data', start, length: dataEnd - hostOffset, source, sourceOffset: hostOffset };
-    if (hostEnd <= source.size) return;
-    const { clusterSize } = this.#header;
-    const lastClusterEnd = roundUp(source.size, clusterSize);
-    const zeroStart = Math.max(hostOffset, source.size);
-    const zeroEnd = Math.min(hostEnd, lastClusterEnd);
-    if (zeroStart < zeroEnd) {
-      this.#reportShortCluster();
-      yield { kind: 'zero', start: start + zeroStart - hostOffset, length: zeroEnd - zeroStart, explicit: false };
-    }
-    if (hostEnd > lastClusterEnd) {
-      const clustersInside = divideDown(Math.max(0, lastClusterEnd - hostOffset + (start % clusterSize)), clusterSize);
-      throw this.#badEntry(
-        'L2',
-        table,
-        index + clustersInside,
-        `a data cluster inside the file of ${source.size} bytes`,
-      );
-    }
+  /** Data from `hostOffset` on; a cluster that lies wholly behind the end of the file is lost. */
+  *#placed(table: MappingTable, hostOffset: number, start: number, end: number): Generator<Extent, void> {
+    if (this.#header.hasDataFile && hostOffset !== start)
+      throw this.#badL2Entry(table, start, 'the guest offset, as in any external data file');
+    const lost = this.#data.firstLost(hostOffset, start, end);
+    const stop = lost ?? end;
+    if (start < stop) yield* this.#data.extents(hostOffset, start, stop);
+    if (lost === undefined) return;
+    throw this.#badL2Entry(table, lost, `a data cluster inside the file of ${this.#data.source.size} bytes`);
   }
 
   #encoded(
     table: MappingTable,
-    index: number,
     entry: { readonly hostOffset: number; readonly length: number },
     start: number,
     end: number,
@@ -184,7 +185,7 @@ export class Qcow2Container implements Container {
     const { hostOffset } = entry;
     const source = this.file;
     if (hostOffset >= source.size)
-      throw this.#badEntry('L2', table, index, `compressed data inside the file of ${source.size} bytes`);
+      throw this.#badL2Entry(table, start, `compressed data inside the file of ${source.size} bytes`);
     // The last sector of the last compressed cluster need not be there in full.
     const sourceLength = Math.min(entry.length, source.size - hostOffset);
     const within = start % this.#header.clusterSize;
@@ -198,35 +199,44 @@ export class Qcow2Container implements Container {
       encoding: this.#compressed.type,
       decodeInto: (target, offset, options) =>
         this.#compressed.readInto({ hostOffset, length: sourceLength }, target, within + offset, options),
+      decoder: this.#compressed,
     };
   }
 
-  #reportShortCluster(): void {
-    if (this.#shortClusterReported) return;
-    this.#shortClusterReported = true;
-    this.#report({
-      layer: 'qcow2',
-      structure: 'data cluster',
-      offset: this.file.size,
-      message: 'the file ends inside a data cluster; the rest of that cluster reads as zeros',
-    });
+  #entryIndex(guestOffset: number): number {
+    return divideDown(guestOffset % this.#tableSpan, this.#header.clusterSize);
   }
 
-  #badEntry(level: 'L1' | 'L2', table: MappingTable, index: number, expected: string): DiskError {
+  #badL1Entry(index: number, expected: string): DiskError {
+    const table = this.#l1Table;
     return corrupt({
       layer: 'qcow2',
-      structure: `${level} table entry ${index}`,
+      structure: `L1 table entry ${index}`,
       offset: table.entryOffset(index),
       expected,
       found: table.hex(index),
     });
   }
 
-  #cutTable(table: MappingTable, index: number): DiskError {
+  /** The entry that maps `guestOffset`; of an extended one both words are shown. */
+  #badL2Entry(table: MappingTable, guestOffset: number, expected: string): DiskError {
+    const index = this.#entryIndex(guestOffset);
+    const word = index * this.#entryWords;
     return corrupt({
       layer: 'qcow2',
       structure: `L2 table entry ${index}`,
-      offset: table.entryOffset(index),
+      offset: table.entryOffset(word),
+      expected,
+      found: this.#entryWords === 1 ? table.hex(word) : `${table.hex(word)} ${table.hex(word + 1)}`,
+    });
+  }
+
+  #cutTable(table: MappingTable, guestOffset: number): DiskError {
+    const index = this.#entryIndex(guestOffset);
+    return corrupt({
+      layer: 'qcow2',
+      structure: `L2 table entry ${index}`,
+      offset: table.entryOffset(index * this.#entryWords),
       expected: 'a whole L2 table',
       found: `the end of the file at ${this.file.size}`,
     });

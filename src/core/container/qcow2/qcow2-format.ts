@@ -2,10 +2,18 @@ import { hasBit64 } from '../../bytes/bits.ts';
 import { viewOf } from '../../bytes/struct.ts';
 import { decodeName } from '../../bytes/text.ts';
 import { type BlockDevice, readBytes } from '../../device/block-device.ts';
-import { DiskError } from '../../errors.ts';
-import type { OpenContext, Property } from '../../format.ts';
-import type { BackingLayer, Container, ContainerFormat } from '../container.ts';
-import { featureList, INCOMPATIBLE, unreadableFeatures } from './features.ts';
+import { unsupported } from '../../errors.ts';
+import type { OpenContext } from '../../format.ts';
+import {
+  type BackingLayer,
+  type Container,
+  type ContainerFormat,
+  type ContainerOptions,
+  isContainer,
+} from '../container.ts';
+import { listSnapshots, openState } from './disk-state.ts';
+import { checkEncryption, openEncryption } from './encryption.ts';
+import { AUTOCLEAR, INCOMPATIBLE, unreadableFeatures } from './features.ts';
 import {
   checkHeader,
   extensionsEnd,
@@ -19,64 +27,65 @@ import {
   QCOW2_MAGIC,
   type Qcow2Header,
 } from './header.ts';
-import { type HeaderExtensions, parseHeaderExtensions } from './header-extensions.ts';
+import { EXTENSION, type HeaderExtensions, parseHeaderExtensions } from './header-extensions.ts';
 import { COMPRESSION_TYPES, type CompressionType } from './inflate-cluster.ts';
-import { MappingTable } from './mapping-table.ts';
+import { describeBitmaps, propertiesOf } from './properties.ts';
 import { Qcow2Container } from './qcow2-container.ts';
-import { readSnapshotTable } from './snapshot-table.ts';
-import { ENTRY_BYTES } from './table-entries.ts';
+import { publicSnapshot } from './snapshot-table.ts';
 
-/** Encryption methods of the header (bytes 32 to 35), by their number. */
-const ENCRYPTION_METHODS = ['none', 'AES', 'LUKS'];
+/** The specification has no limit for it; no system that we know takes a longer path. */
+const MAX_DATA_FILE_NAME = 4096;
 
 async function probe(device: BlockDevice): Promise<boolean> {
   if (device.size < 4) return false;
   return viewOf(await readBytes(device, 0, 4)).getUint32(0) === QCOW2_MAGIC;
 }
 
-/** Reads header, extensions and L1 table, and opens the backing file; nothing is allocated for a field before it is checked. */
-async function open(file: BlockDevice, context: OpenContext): Promise<Container> {
+/**
+ * Reads header, extensions and L1 table, unlocks the data and opens the files that the image names; nothing is allocated for a
+ * field before it is checked.
+ */
+async function open(file: BlockDevice, context: OpenContext, options: ContainerOptions = {}): Promise<Container> {
   const start = await readBytes(file, 0, Math.min(file.size, HEADER_V2_BYTES));
   const cluster = await readBytes(file, 0, Math.min(file.size, firstClusterBytes(start)));
   const fields = parseHeader(cluster);
   const end = extensionsEnd(fields, cluster.length);
   const extensions = parseHeaderExtensions(cluster, fields.headerLength, end);
   refuseUnreadable(fields, extensions);
+  checkEncryption(fields, options.passphrase, context);
   const header = checkHeader(fields, file.size);
   const compressionType = checkCompression(header);
   reportOddities(header, context);
-  const snapshots = await listSnapshots(file, header, context);
+  const snapshots = await listSnapshots(file, header, context, options.snapshot);
+  const bitmaps = await describeBitmaps(file, header, extensions, context);
+  const state = await openState(file, header, context, snapshots ?? [], options.snapshot);
+  const encryption = await openEncryption(file, fields, extensions, options.passphrase);
+  const dataFile = header.hasDataFile ? await openDataFile(extensions, context) : file;
   const backing = await openBacking(cluster, header, extensions, context);
+  const { snapshot, virtualSize, l1Table } = state;
+  const facts = { header, extensions, compressionType, backing, encryption, bitmaps, snapshots, snapshot };
   return new Qcow2Container({
     file,
     header,
     compressionType,
-    l1Table: await readL1Table(file, header),
+    virtualSize,
+    l1Table,
+    dataFile,
+    encryption,
     backing,
-    properties: [...propertiesOf(header, extensions, compressionType, backing), { key: 'snapshots', value: snapshots }],
+    snapshots: (snapshots ?? []).map(publicSnapshot),
+    properties: propertiesOf(facts),
     report: (diagnostic) => context.report(diagnostic),
   });
 }
 
-/** The part of the L1 table that the disk needs; a disk of no bytes needs none, and its table may be anywhere. */
-async function readL1Table(file: BlockDevice, header: Qcow2Header): Promise<MappingTable> {
-  const { l1TableOffset, l1EntriesUsed } = header;
-  const bytes =
-    l1EntriesUsed === 0 ? new Uint8Array(0) : await readBytes(file, l1TableOffset, l1EntriesUsed * ENTRY_BYTES);
-  return new MappingTable(bytes, l1TableOffset);
-}
-
 /** QEMU's format for disk images (docs/interop/qcow2.txt in its source), versions 2 and 3. */
-export const qcow2Format: ContainerFormat = { name: 'qcow2', probe, open };
+export const qcow2Format: ContainerFormat = { name: 'qcow2', options: ['snapshot', 'passphrase'], probe, open };
 
 function refuseUnreadable(header: HeaderFields, extensions: HeaderExtensions): void {
   const features = unreadableFeatures(header.incompatibleFeatures, extensions.featureNames);
   if (features.length > 0) {
     throw notSupported('incompatibleFeatures', 'only features that this version reads', features.join(', '));
-  }
-  if (header.cryptMethod !== 0) {
-    const name = ENCRYPTION_METHODS[header.cryptMethod] ?? `method ${header.cryptMethod}`;
-    throw notSupported('cryptMethod', 'no encryption', `${name} encryption`);
   }
 }
 
@@ -120,22 +129,38 @@ function reportOddities(header: Qcow2Header, context: OpenContext): void {
       `${header.virtualSize} bytes are no whole sectors: QEMU leaves out the last ${header.virtualSize % 512}`,
     );
   }
+  if (hasBit64(header.autoclearFeatures, AUTOCLEAR.rawDataFile)) {
+    if (!header.hasDataFile) report('autoclearFeatures', 'the raw external data bit is set, but there is no data file');
+    else if (header.backingName !== undefined) {
+      report(
+        'autoclearFeatures',
+        'the data file is marked raw, but there is a backing file: it is no whole disk alone',
+      );
+    }
+  }
   if (header.refcountTableClusters === 0) report('refcountTableClusters', 'the image has no reference counts');
 }
 
-/** The names of the internal snapshots for people; the disk does not depend on them, so a damaged table is only reported. */
-async function listSnapshots(file: BlockDevice, header: Qcow2Header, context: OpenContext): Promise<string | null> {
-  const { snapshotsOffset, snapshotCount } = header;
-  if (snapshotCount === 0) return null;
-  try {
-    const snapshots = await readSnapshotTable(file, snapshotsOffset, snapshotCount);
-    return snapshots.map(({ id, name }) => `${id} ${name}`).join(', ');
-  } catch (error) {
-    if (!(error instanceof DiskError) || error.code !== 'CORRUPT') throw error;
-    const { structure, offset, message } = error;
-    context.report({ layer: 'qcow2', structure, offset, message: `the snapshots cannot be listed: ${message}` });
-    return null;
+/** Opens the external data file (section "Header", incompatible bit 2); what lies in it is never looked into. */
+async function openDataFile(extensions: HeaderExtensions, context: OpenContext): Promise<BlockDevice> {
+  const { dataFileName: name } = extensions;
+  const offset = extensions.all.find(({ type }) => type === EXTENSION.dataFileName)?.offset;
+  const details = { layer: 'qcow2', structure: 'external data file name' };
+  if (name === undefined) {
+    throw unsupported({
+      ...details,
+      offset: offset ?? headerV3.fields.incompatibleFeatures.offset,
+      expected: 'a header extension that names the external data file',
+      found: 'no name',
+    });
   }
+  if (name.length > MAX_DATA_FILE_NAME) {
+    const expected = `at most ${MAX_DATA_FILE_NAME} characters`;
+    throw unsupported({ ...details, offset, expected, found: `${name.length} characters` });
+  }
+  const device = await context.openReference({ kind: 'data file', name, format: 'raw', offset });
+  // The data file itself, not the raw container over it: a map ends there, as it ends at the image file.
+  return isContainer(device) ? device.file : device;
 }
 
 async function openBacking(
@@ -161,29 +186,4 @@ async function openBacking(
   }
   const device = await context.openReference({ kind: 'backing file', name, format, offset });
   return { name, device };
-}
-
-function propertiesOf(
-  header: Qcow2Header,
-  extensions: HeaderExtensions,
-  compressionType: CompressionType,
-  backing: BackingLayer | undefined,
-): Property[] {
-  const { featureNames } = extensions;
-  const joined = (names: readonly string[]): string | null => (names.length === 0 ? null : names.join(', '));
-  return [
-    { key: 'version', value: header.version },
-    { key: 'clusterSize', value: header.clusterSize, unit: 'bytes' },
-    { key: 'compressionType', value: compressionType },
-    { key: 'refcountBits', value: header.refcountBits },
-    { key: 'backingFile', value: backing?.name ?? null },
-    { key: 'backingFormat', value: extensions.backingFormat ?? null },
-    { key: 'snapshotCount', value: header.snapshotCount },
-    {
-      key: 'incompatibleFeatures',
-      value: joined(featureList('incompatible', header.incompatibleFeatures, featureNames)),
-    },
-    { key: 'compatibleFeatures', value: joined(featureList('compatible', header.compatibleFeatures, featureNames)) },
-    { key: 'autoclearFeatures', value: joined(featureList('autoclear', header.autoclearFeatures, featureNames)) },
-  ];
 }

@@ -1,9 +1,19 @@
-import { copyFile, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, realpath, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { headerV3 } from '../../../../src/core/container/qcow2/header.ts';
 import { extensionHead } from '../../../../src/core/container/qcow2/header-extensions.ts';
-import { DiskError, isContainer, type OpenOptions, openImage } from '../../../../src/core/index.ts';
+import {
+  type BlockDevice,
+  DiskError,
+  FileDevice,
+  isContainer,
+  leafExtents,
+  type OpenOptions,
+  openImage,
+  readBytes,
+} from '../../../../src/core/index.ts';
+import { collect } from '../../../helpers/collect.ts';
 import { fixtureBytes, fixtureFile } from '../../../helpers/fixtures.ts';
 import { sha256 } from '../../../helpers/sha256.ts';
 import { temporaryFolder } from '../../../helpers/tools.ts';
@@ -45,7 +55,7 @@ test('a chain of files opens, reads as qemu-img does, and is not changed', async
   const before = await state();
   {
     await using image = await openImage(files[0]!);
-    t.is(await sha256(image.container), (await qcow2Facts('chain-top.qcow2')).sha256!);
+    t.is(await sha256(image.container), (await qcow2Facts('chain-top.qcow2')).sha256);
     t.is(image.container.backing?.name, 'chain-middle.qcow2');
   }
   t.deepEqual(await state(), before);
@@ -110,4 +120,83 @@ test('the policy holds: outside the folder DENIED, missing NOT_FOUND, a protocol
   await copyFile(path.join(folder, 'chain-middle.qcow2'), path.join(folder, 'ünï.qcow2'));
   await using unicode = await openImage(await overlay(folder, 'unicode.qcow2', 'ünï.qcow2'));
   t.is(unicode.container.backing?.name, 'ünï.qcow2');
+});
+
+/** A qcow2 image in `folder` whose external data file is called `dataName`. */
+async function external(folder: string, name: string, dataName: string): Promise<string> {
+  const bytes = (await fixtureBytes('qcow2/external.qcow2')).slice();
+  const { headerLength } = headerV3.parse(bytes);
+  bytes.fill(0, headerLength, 65536);
+  const encoded = Buffer.from(dataName);
+  extensionHead.write(bytes, { type: 0x44415441, length: encoded.length }, headerLength);
+  bytes.set(encoded, headerLength + 8);
+  const file = path.join(folder, name);
+  await writeFile(file, bytes);
+  return file;
+}
+
+test('protocols and pseudo-protocols are refused by name, for backing files and data files', async (t) => {
+  const folder = await chainFolder(t);
+  for (const name of [
+    'json:{"driver":"qcow2","file":{"driver":"file","filename":"chain-base.raw"}}',
+    'nbd://localhost/x',
+    'nbd:localhost:10809',
+    'http://localhost/base.qcow2',
+    'https://localhost/base.qcow2',
+    'fat:rw:.',
+    'ssh://host/image',
+    'host_device:/dev/sda',
+  ]) {
+    for (const [kind, image] of [
+      ['backing file', await overlay(folder, 'protocol.qcow2', name)],
+      ['data file', await external(folder, 'external.qcow2', name)],
+    ] as const) {
+      const error = await refusal(t, image);
+      t.is(error.code, 'UNSUPPORTED', name);
+      t.is(error.structure, `${kind} ${name}`);
+      t.is(error.found, `the protocol ${name.split(':')[0]}`);
+      t.true(error.offset! >= 104);
+    }
+  }
+});
+
+test('a data file: never probed, beside the image only, and not the image itself', async (t) => {
+  const folder = await chainFolder(t);
+  const data = await fixtureFile('qcow2/external.raw', folder);
+  // A guest wrote the header of a qcow2 image with a backing file into its disk: it is data all the same.
+  const evil = await readFile(data);
+  (await readFile(await overlay(folder, 'evil.qcow2', '/etc/passwd', 'raw'))).copy(evil, 0, 0, 65536);
+  await writeFile(path.join(folder, 'evil.raw'), evil);
+  {
+    await using image = await openImage(await external(folder, 'external.qcow2', 'evil.raw'));
+    t.is(await bytesAt(image.container, 0, 4), 'QFI\xfb');
+    t.is(image.container.backing, undefined);
+    const [first] = await collect(leafExtents(image.container, { start: 0, length: 65536 }));
+    if (first?.kind !== 'data' || !(first.source instanceof FileDevice)) return t.fail(first?.kind);
+    t.is(first.source.path, path.join(await realpath(folder), 'evil.raw'));
+    t.is(first.depth, 0, 'a data file is no layer of its own');
+  }
+  t.is((await refusal(t, await external(folder, 'self.qcow2', 'self.qcow2'))).expected, 'a chain that ends');
+  t.is((await refusal(t, await external(folder, 'gone.qcow2', 'gone.raw'))).code, 'NOT_FOUND');
+  t.is((await refusal(t, await external(folder, 'out.qcow2', '/etc/passwd'))).code, 'DENIED');
+  const none = await refusal(t, await external(folder, 'none.qcow2', 'external.raw'), { references: 'none' });
+  t.is(none.code, 'DENIED');
+});
+
+async function bytesAt(device: BlockDevice, offset: number, length: number): Promise<string> {
+  return Buffer.from(await readBytes(device, offset, length)).toString('latin1');
+}
+
+test('the snapshot and the passphrase are those of the image that was asked for, not of its backing file', async (t) => {
+  const folder = temporaryFolder(t);
+  await fixtureFile('qcow2/snapshot.qcow2', folder);
+  await fixtureFile('qcow2/luks.qcow2', folder);
+  const top = await overlay(folder, 'top.qcow2', 'snapshot.qcow2');
+  t.is((await refusal(t, top, { snapshot: '1' })).code, 'NOT_FOUND');
+  const locked = await refusal(t, await overlay(folder, 'locked.qcow2', 'luks.qcow2'), { passphrase: 'swordfish' });
+  t.is(locked.found, 'LUKS encryption');
+  await using image = await openImage(path.join(folder, 'snapshot.qcow2'), { snapshot: 'before the change' });
+  t.is(await bytesAt(image.disk, 0, 1), '\xcc');
+  await using opened = await openImage(path.join(folder, 'luks.qcow2'), { passphrase: 'swordfish' });
+  t.is(await bytesAt(opened.disk, 0, 1), '1');
 });

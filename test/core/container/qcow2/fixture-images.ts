@@ -1,12 +1,19 @@
 import { openContainer } from '../../../../src/core/container/formats.ts';
-import { type Container, type Diagnostic, MemoryDevice, type OpenContext } from '../../../../src/core/index.ts';
+import {
+  type Container,
+  type ContainerOptions,
+  type Diagnostic,
+  MemoryDevice,
+  type OpenContext,
+} from '../../../../src/core/index.ts';
 import { fixtureBytes, fixtureFacts } from '../../../helpers/fixtures.ts';
 import type { QemuMapEntry } from './map-rows.ts';
 
 /** What build.sh wrote beside a fixture. */
 export interface Qcow2Facts {
-  readonly sha256?: string;
-  readonly refused?: string;
+  readonly sha256: string;
+  /** Of an encrypted image. */
+  readonly passphrase?: string;
   readonly map: readonly QemuMapEntry[];
   readonly info: {
     readonly 'virtual-size': number;
@@ -37,11 +44,17 @@ export function fixtureContext(): KeptDiagnostics {
   return context;
 }
 
-export async function openFixture(name: string): Promise<Container> {
-  return openContainer(new MemoryDevice(await fixtureBytes(`qcow2/${name}`)), fixtureContext());
+/** A fixture, with its passphrase if it has one and unless the options say otherwise. */
+export async function openFixture(name: string, options?: ContainerOptions): Promise<Container> {
+  const { passphrase } = await qcow2Facts(name);
+  return openBytes(await fixtureBytes(`qcow2/${name}`), fixtureContext(), options ?? { passphrase });
 }
 
 /** An image in memory, opened by its magic. */
-export function openBytes(bytes: Uint8Array, context: OpenContext = fixtureContext()): Promise<Container> {
-  return openContainer(new MemoryDevice(bytes), context);
+export function openBytes(
+  bytes: Uint8Array,
+  context: OpenContext = fixtureContext(),
+  options?: ContainerOptions,
+): Promise<Container> {
+  return openContainer(new MemoryDevice(bytes), context, undefined, options);
 }

@@ -10,8 +10,8 @@ import {
   unpackL2Entry,
 } from '../../../../src/core/container/qcow2/table-entries.ts';
 
-function geometry(clusterBits: number, version: 2 | 3 = 3): EntryGeometry {
-  return { version, clusterBits, clusterSize: 2 ** clusterBits };
+function geometry(clusterBits: number, version: 2 | 3 = 3, hasDataFile = false): EntryGeometry {
+  return { version, clusterBits, clusterSize: 2 ** clusterBits, hasExtendedL2: false, hasDataFile };
 }
 
 function tableOf(words: readonly bigint[]): MappingTable {
@@ -127,4 +127,32 @@ test('a run goes on across 4 GiB of the file', (t) => {
   const table = tableOf([0xffff_0000n, 0x1_0000_0000n, 0x1_0001_0000n]);
   t.is(clusterRun(table, 0, 3, geometry(16)).count, 3);
   t.is(clusterRun(tableOf([0xffff_0000n, 0n]), 0, 2, geometry(16)).count, 1);
+});
+
+test('an external data file has a cluster at offset 0, told from none by COPIED, and no compressed clusters', (t) => {
+  const inFile = geometry(16, 3, true);
+  const unpack = (word: bigint) => {
+    const table = tableOf([word]);
+    return unpackL2Entry(table.high(0), table.low(0), inFile);
+  };
+  t.deepEqual(unpack(COPIED), { kind: 'data', hostOffset: 0 });
+  t.deepEqual(unpack(COPIED + 1n), { kind: 'zero', hostOffset: 0 });
+  t.deepEqual(unpack(0n), { kind: 'unallocated' });
+  t.is(unpack(COMPRESSED + 0x5_0000n).kind, 'invalid');
+  const kinds = (words: readonly bigint[]) => {
+    const table = tableOf(words);
+    const found: [string, number][] = [];
+    for (let index = 0; index < table.entryCount; ) {
+      const { entry, count } = clusterRun(table, index, 100, inFile);
+      found.push([entry.kind, count]);
+      index += count;
+    }
+    return found;
+  };
+  t.deepEqual(kinds([COPIED, COPIED + 0x1_0000n, COPIED + 0x2_0000n]), [['data', 3]]);
+  t.deepEqual(kinds([0n, 0n, COPIED, 0n]), [
+    ['unallocated', 2],
+    ['data', 1],
+    ['unallocated', 1],
+  ]);
 });
