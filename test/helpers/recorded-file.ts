@@ -86,13 +86,20 @@ function torn(operation: FileOperation & { kind: 'write' }, random: () => number
   return [{ kind: 'write', offset: offset + cut, bytes: bytes.subarray(cut) }];
 }
 
+/** In one piece of memory that is large enough at all times: growing by copies would cost most of a long trace. */
 function replay(start: Uint8Array, operations: readonly FileOperation[]): Uint8Array {
-  let bytes = start.slice();
+  const sizes = operations.flatMap((operation) => (operation.kind === 'resize' ? [operation.size] : []));
+  const bytes = new Uint8Array(Math.max(start.length, ...sizes));
+  bytes.set(start);
+  let size = start.length;
   for (const operation of operations) {
-    if (operation.kind === 'resize') bytes = resized(bytes, bytes.length, operation.size);
-    else if (operation.kind === 'write') bytes.set(operation.bytes, operation.offset);
+    if (operation.kind === 'write') bytes.set(operation.bytes, operation.offset);
+    else if (operation.kind === 'resize') {
+      if (operation.size < size) bytes.fill(0, operation.size, size);
+      size = operation.size;
+    }
   }
-  return bytes;
+  return bytes.subarray(0, size);
 }
 
 function resized(bytes: Uint8Array, used: number, size: number): Uint8Array<ArrayBuffer> {

@@ -93,3 +93,26 @@ export function bitNumbers(word: number): number[] {
 export function joinHalves(high: number, low: number): number {
   return high * 0x1_0000_0000 + low;
 }
+
+/** A 64-bit word from its two 32-bit halves. */
+export function joinHalves64(high: number, low: number): bigint {
+  return (BigInt(high) << 32n) | BigInt(low);
+}
+
+/** Gives `count` bits from bit `from` up the value `set`; bit 0 is the least significant of the first byte. */
+export function fillBits(bytes: Uint8Array, from: number, count: number, set: boolean): void {
+  for (let bit = from, end = from + count; bit < end; ) {
+    const within = bit & 7;
+    const index = (bit - within) / 8;
+    const run = Math.min(8 - within, end - bit);
+    if (run === 8) {
+      const whole = Math.floor((end - bit) / 8);
+      bytes.fill(set ? 0xff : 0, index, index + whole);
+      bit += whole * 8;
+    } else {
+      const mask = ((1 << run) - 1) << within;
+      bytes[index] = set ? bytes[index]! | mask : bytes[index]! & ~mask;
+      bit += run;
+    }
+  }
+}

@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+
 /**
  * A GUID as text, from its 16 bytes in the mixed-endian order of UEFI and Microsoft (RFC 9562 section 4, GUID layout):
  * the first three fields little endian, the rest in order.
@@ -21,4 +23,9 @@ export function parseGuid(text: string): Uint8Array {
 export function formatUuid(bytes: Uint8Array): string {
   const hex = Array.from(bytes.subarray(0, 16), (byte) => byte.toString(16).padStart(2, '0')).join('');
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+}
+
+/** A new random GUID, in the form that `formatGuid` gives. */
+export function randomGuid(): string {
+  return randomUUID().toUpperCase();
 }
