@@ -8,17 +8,26 @@ import { type CurrentHeader, readCurrentHeader } from './current-header.ts';
 import { fileIdentifier, VHDX_SIGNATURE } from './header.ts';
 import { readMetadata, type VhdxMetadata } from './metadata-items.ts';
 import { openParent } from './open-parent.ts';
-import { type Region, readRegions } from './regions.ts';
+import { type Region, type Regions, readRegions } from './regions.ts';
 import { hasPendingLog, replayLog } from './replay-log.ts';
-import { VhdxContainer } from './vhdx-container.ts';
+import { VhdxContainer, type VhdxParts } from './vhdx-container.ts';
+import { openWritableVhdx } from './write/open-writable.ts';
 
 async function probe(device: BlockDevice): Promise<boolean> {
   if (device.size < VHDX_SIGNATURE.length) return false;
   return latin1(await readBytes(device, 0, VHDX_SIGNATURE.length)) === VHDX_SIGNATURE;
 }
 
+/** Everything that was read of an image. */
+export interface VhdxImage {
+  readonly parts: VhdxParts;
+  readonly current: CurrentHeader;
+  readonly regions: Regions;
+  readonly metadata: VhdxMetadata;
+}
+
 /** Reads headers, log, regions and metadata in this order, each through what the one before says, and opens the parent. */
-async function open(file: BlockDevice, context: OpenContext, options: ContainerOptions = {}): Promise<Container> {
+async function readImage(file: BlockDevice, context: OpenContext, options: ContainerOptions = {}): Promise<VhdxImage> {
   const creator = await readCreator(file);
   const current = await readCurrentHeader(file, context);
   const log = await readLog(file, current, context, options.log ?? 'replay');
@@ -26,7 +35,7 @@ async function open(file: BlockDevice, context: OpenContext, options: ContainerO
   const metadata = await readMetadata(log.device, regions.metadata, context);
   const geometry = checkGeometry(metadata, regions.bat);
   const parent = await openParent(metadata, context);
-  return new VhdxContainer({
+  const parts: VhdxParts = {
     file,
     replayed: log.device,
     geometry,
@@ -38,11 +47,22 @@ async function open(file: BlockDevice, context: OpenContext, options: ContainerO
     rawUnmapped: options.unmapped === 'raw',
     properties: propertiesOf(creator, current, metadata, log, parent),
     report: (diagnostic) => context.report(diagnostic),
-  });
+  };
+  return { parts, current, regions, metadata };
+}
+
+async function open(file: BlockDevice, context: OpenContext, options?: ContainerOptions): Promise<Container> {
+  return new VhdxContainer((await readImage(file, context, options)).parts);
 }
 
 /** Microsoft's format for virtual disks (MS-VHDX), version 1. */
-export const vhdxFormat: ContainerFormat = { name: 'vhdx', options: ['log', 'unmapped'], probe, open };
+export const vhdxFormat: ContainerFormat = {
+  name: 'vhdx',
+  options: ['log', 'unmapped'],
+  probe,
+  open,
+  openWritable: async (file, context) => openWritableVhdx(file, await readImage(file, context)),
+};
 
 async function readCreator(file: BlockDevice): Promise<string> {
   const bytes = await readBytes(file, 0, Math.min(file.size, fileIdentifier.size));

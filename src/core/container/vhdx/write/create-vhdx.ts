@@ -1,5 +1,5 @@
-import { randomUUID } from 'node:crypto';
 import { crc32c } from '../../../bytes/crc32c.ts';
+import { randomGuid } from '../../../bytes/guid.ts';
 import { viewOf } from '../../../bytes/struct.ts';
 import type { ReadOptions, ResizableBlockDevice } from '../../../device/block-device.ts';
 import {
@@ -9,6 +9,7 @@ import {
   packBatEntry,
   payloadEntryIndex,
 } from '../block-allocation-table.ts';
+import { ZERO_GUID } from '../current-header.ts';
 import { fileIdentifier, HEADER_OFFSETS, KIB, VHDX_SIGNATURE } from '../header.ts';
 import {
   REGION,
@@ -18,7 +19,7 @@ import {
   regionTableEntry,
   regionTableHeader,
 } from '../region-table.ts';
-import { buildHeader, NIL_GUID } from './header-updater.ts';
+import { buildHeader } from './header-updater.ts';
 import { buildVhdxLayout, type VhdxLayout, type VhdxOptions } from './vhdx-layout.ts';
 
 /** What the identifier says of who made the file (MS-VHDX 2.2.1). */
@@ -52,10 +53,10 @@ export async function startVhdx(device: ResizableBlockDevice, layout: VhdxLayout
   await device.resize(0);
   await device.resize(size);
   const { logOffset, logLength } = layout;
-  const [fileWriteGuid, dataWriteGuid] = [randomUUID(), randomUUID()];
+  const [fileWriteGuid, dataWriteGuid] = [randomGuid(), randomGuid()];
   for (const [index, offset] of HEADER_OFFSETS.entries()) {
     const sequenceNumber = BigInt(index + 1);
-    const fields = { sequenceNumber, fileWriteGuid, dataWriteGuid, logGuid: NIL_GUID, logLength, logOffset };
+    const fields = { sequenceNumber, fileWriteGuid, dataWriteGuid, logGuid: ZERO_GUID, logLength, logOffset };
     await device.writeFrom(buildHeader(fields), offset);
   }
   const table = buildRegionTable(layout);

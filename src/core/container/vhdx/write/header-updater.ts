@@ -3,9 +3,6 @@ import type { StructValue } from '../../../bytes/struct.ts';
 import type { WritableBlockDevice } from '../../../device/block-device.ts';
 import { HEADER_OFFSETS, HEADER_SIGNATURE, vhdxHeader } from '../header.ts';
 
-/** In the field of the log: there is nothing to replay (MS-VHDX 2.2.2). */
-export const NIL_GUID = '00000000-0000-0000-0000-000000000000';
-
 /** What of a header may change while a file is written to, or tells it from the other. */
 export interface HeaderFields {
   readonly sequenceNumber: bigint;
@@ -21,6 +18,8 @@ export function buildHeader(fields: HeaderFields): Uint8Array {
   const values: Partial<StructValue<typeof vhdxHeader.fields>> = {
     ...fields,
     signature: HEADER_SIGNATURE,
+    // The sum is made with this field zero; fields that were read bring an old one.
+    checksum: 0,
     version: 1,
     logVersion: 0,
   };
@@ -47,6 +46,11 @@ export class HeaderUpdater {
 
   get fields(): HeaderFields {
     return this.#fields;
+  }
+
+  /** The current header, 1 or 2 as people number them. */
+  get currentNumber(): number {
+    return this.#current + 1;
   }
 
   /** Changes fields durably, in both headers, as the section advises: one that rots later costs nothing. */

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomGuid } from '../../../bytes/guid.ts';
 import { roundUp } from '../../../bytes/rounding.ts';
 import { outOfRange } from '../../../errors.ts';
 import {
@@ -64,7 +64,7 @@ export function buildMetadata(values: MetadataValues): Uint8Array {
       bytes: virtualDiskSize.build({ size: values.virtualSize }),
       isVirtualDisk: true,
     },
-    { id: METADATA_ITEM.virtualDiskId, bytes: virtualDiskId.build({ id: randomUUID() }), isVirtualDisk: true },
+    { id: METADATA_ITEM.virtualDiskId, bytes: virtualDiskId.build({ id: randomGuid() }), isVirtualDisk: true },
     {
       id: METADATA_ITEM.logicalSectorSize,
       bytes: sectorSizeItem.build({ size: logicalSectorSize }),
