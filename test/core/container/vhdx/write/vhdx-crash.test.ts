@@ -1,6 +1,8 @@
 import test from 'ava';
+import { vhdxFormat } from '../../../../../src/core/container/vhdx/vhdx-format.ts';
+import { RecordedFile } from '../../../../helpers/recorded-file.ts';
 import { changingCalls, cuts, PREPARED, readBothWays, readInMemory, recordCalls, wrongState } from './crash-trace.ts';
-import { type DiskRecipe, MIB } from './vhdx-model.ts';
+import { type DiskRecipe, firstDifference, MIB } from './vhdx-model.ts';
 
 const recipes: DiskRecipe[] = [
   { type: 'dynamic', virtualSize: 3 * MIB + 4096, blockSize: MIB },
@@ -47,3 +49,21 @@ for (const recipe of recipes) {
     t.deepEqual(wrong.slice(0, 5), []);
   });
 }
+
+test('a crash while a pending log is replayed for real leaves it to be replayed again', async (t) => {
+  const recipe: DiskRecipe = { type: 'dynamic', virtualSize: 3 * MIB + 4096, blockSize: MIB };
+  const trace = await recordCalls(recipe, PREPARED, changingCalls(recipe).slice(0, 4));
+  // The end of the last call, before the disk is closed: the log has an entry of each call.
+  const pending = trace.file.after(trace.starts[4]!);
+  const expected = await readInMemory(pending, trace.context);
+  const file = new RecordedFile(pending);
+  await vhdxFormat.openWritable!(file, trace.context);
+  t.true(file.operations.some((operation) => operation.kind === 'write' && operation.offset >= METADATA_OFFSET));
+  for (let count = 0; count <= file.operations.length; count++) {
+    for (let seed = 0; seed < CRITICAL_SEEDS; seed++) {
+      const { inMemory, forReal } = await readBothWays(file.afterReordered(count, seed * 100 + count), trace.context);
+      t.is(firstDifference(inMemory, expected), undefined, `cut ${count}, seed ${seed}`);
+      t.is(firstDifference(forReal, expected), undefined, `cut ${count}, seed ${seed}`);
+    }
+  }
+});
