@@ -143,48 +143,53 @@ test('qemu-img agrees after its replay: several entries, data and zeros, behind 
   }
 });
 
-test('7z agrees on differencing disks: sector bitmaps, every state', async (t) => {
-  if (!hasTools(t, 'qemu-img', '7z')) return;
-  const folder = temporaryFolder(t);
-  const random = seededRandom(3);
-  const size = 12 * MIB;
-  const guids = ['AAAAAAAA', 'BBBBBBBB'].map((start) => `${start}-0000-4000-8000-000000000001`);
-  // One level: it takes a longer chain for a circle.
-  for (const level of [0, 1]) {
-    const blocks: Record<number, { state: number; data?: Uint8Array }> = {};
-    const runs: [number, number][] = [];
-    for (let block = 0; block < 12; block++) {
-      const state = level === 0 ? (block % 4 === 3 ? 0 : 6) : [0, 2, 6, 7, 7][(block + level) % 5]!;
-      blocks[block] = { state, ...(state >= 6 ? { data: noise(level * 20 + block, MIB) } : {}) };
-      if (state !== 7) continue;
-      for (let sector = Math.floor(random() * 9); sector < 2048; ) {
-        const count = Math.min(2048 - sector, 1 + Math.floor(random() ** 3 * 400));
-        runs.push([block * 2048 + sector, count]);
-        sector += count + 1 + Math.floor(random() * 100);
-      }
+for (const sectorSize of [512, 4096]) {
+  test(`7z agrees on differencing disks with sectors of ${sectorSize}: sector bitmaps, every state`, async (t) => {
+    if (!hasTools(t, 'qemu-img', '7z')) return;
+    const folder = temporaryFolder(t);
+    const size = 12 * MIB;
+    const guids = ['AAAAAAAA', 'BBBBBBBB'].map((start) => `${start}-0000-4000-8000-000000000001`);
+    // One level: it takes a longer chain for a circle.
+    for (const level of [0, 1]) {
+      const states = level === 0 ? [6, 6, 6, 0] : [0, 2, 6, 7, 7];
+      const blocks = Object.fromEntries(
+        Array.from({ length: 12 }, (_, block) => {
+          const state = states[(block + level) % states.length]!;
+          return [block, { state, ...(state >= 6 ? { data: noise(level * 20 + block, MIB) } : {}) }];
+        }),
+      );
+      const below = { parent: parentKeys('level0.vhdx', guids[0]), bitmaps: { 0: randomRuns(size / sectorSize) } };
+      const image = await buildVhdx({
+        virtualSize: size,
+        sectorSize,
+        blocks,
+        header: { dataWriteGuid: guids[level]! },
+        metadata: [{ id: METADATA_ITEM.virtualDiskId, bytes: virtualDiskId.build({ id: guids[level]! }) }],
+        ...(level === 0 ? {} : below),
+      });
+      const file = await image.save(path.join(folder, `level${level}.vhdx`));
+      const expected = await tool('7z', ['x', '-so', file]);
+      await using opened = await openImage(file);
+      const ours = await readBytes(opened.container, 0, size);
+      t.is(sha256(ours), sha256(expected), `level ${level}`);
+      t.is(property(opened.container, 'type'), level === 0 ? 'dynamic' : 'differencing');
     }
-    const below =
-      level === 0 ? {} : { parent: parentKeys(`level${level - 1}.vhdx`, guids[level - 1]), bitmaps: { 0: runs } };
-    const image = await buildVhdx({
-      virtualSize: size,
-      blocks,
-      header: { dataWriteGuid: guids[level]! },
-      metadata: [{ id: METADATA_ITEM.virtualDiskId, bytes: virtualDiskId.build({ id: guids[level]! }) }],
-      ...below,
-    });
-    const file = await image.save(path.join(folder, `level${level}.vhdx`));
-    const expected = await tool('7z', ['x', '-so', file]);
-    t.is(expected.length, size);
-    await using opened = await openImage(file);
-    const ours = await readBytes(opened.container, 0, size);
-    t.is(
-      createHash('sha256').update(ours).digest('hex'),
-      createHash('sha256').update(expected).digest('hex'),
-      `level ${level}`,
-    );
-    t.is(property(opened.container, 'type'), level === 0 ? 'dynamic' : 'differencing');
+  });
+}
+
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+/** Runs of sectors with gaps between them, short ones and long ones, from 0 to `sectorCount`. */
+function randomRuns(sectorCount: number): [number, number][] {
+  const random = seededRandom(3);
+  const runs: [number, number][] = [];
+  for (let sector = Math.floor(random() * 9); sector < sectorCount; ) {
+    const count = Math.min(sectorCount - sector, 1 + Math.floor(random() ** 3 * 400));
+    runs.push([sector, count]);
+    sector += count + 1 + Math.floor(random() * 100);
   }
-});
+  return runs;
+}
 
 test('a truncated image, which qemu-img refuses as a whole: what is there is read, the rest is CORRUPT at its place', async (t) => {
   if (!hasTools(t, 'qemu-img', 'qemu-io')) return;

@@ -2,7 +2,7 @@ import { hasBit } from '../../bytes/bits.ts';
 import { crc32cWithoutField } from '../../bytes/crc32c.ts';
 import { type StructValue, viewOf } from '../../bytes/struct.ts';
 import { type BlockDevice, readBytes } from '../../device/block-device.ts';
-import { corrupt, unsupported } from '../../errors.ts';
+import { corrupt, type DiskError, unsupported } from '../../errors.ts';
 import type { OpenContext } from '../../format.ts';
 import type { HeaderFields } from './current-header.ts';
 import { MIB } from './header.ts';
@@ -155,6 +155,6 @@ function checkedRegion(
   return { fileOffset, length };
 }
 
-function invalidEntry(offset: number | undefined, expected: string, found: string | number): Error {
+function invalidEntry(offset: number | undefined, expected: string, found: string | number): DiskError {
   return corrupt({ layer: 'vhdx', structure: 'region table entry', offset, expected, found });
 }

@@ -1,5 +1,5 @@
 import { bitRun } from '../../bytes/bit-run.ts';
-import { divideDown, divideUp } from '../../bytes/rounding.ts';
+import { clamp, divideDown, divideUp } from '../../bytes/rounding.ts';
 import {
   type BlockDevice,
   type ByteRange,
@@ -175,7 +175,7 @@ export class VhdxContainer implements Container {
   /** What the file still holds for blocks that were given back; they have no claim on it, so behind its end are zeros. */
   *#former(fileOffset: number, start: number, end: number): Generator<Extent, void> {
     const place = fileOffset + (start % this.#geometry.blockSize);
-    const dataEnd = Math.max(start, Math.min(end, start + this.#replayed.size - place));
+    const dataEnd = start + clamp(this.#replayed.size - place, 0, end - start);
     yield* this.#stored(place, start, dataEnd);
     if (dataEnd < end) yield { kind: 'zero', start: dataEnd, length: end - dataEnd, explicit: false };
   }
@@ -186,7 +186,7 @@ export class VhdxContainer implements Container {
     const { fileOffset } = block.entry;
     if (fileOffset < MIB) throw this.#badEntry(block, `a block behind the header section of ${MIB} bytes`);
     const place = fileOffset + (start % blockSize);
-    const dataEnd = Math.max(start, Math.min(end, start + this.#replayed.size - place));
+    const dataEnd = start + clamp(this.#replayed.size - place, 0, end - start);
     yield* this.#stored(place, start, dataEnd);
     if (dataEnd === end) return;
     const blocksBefore = divideDown((start % blockSize) + dataEnd - start, blockSize);

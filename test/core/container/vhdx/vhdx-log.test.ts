@@ -441,6 +441,20 @@ test('LastFileOffset: the file is as long as that after replay, what is not ther
   t.is(Buffer.compare(await readBytes(longer, 0, MIB), noise(1, MIB)), 0, 'what the file has is never zeros for it');
 });
 
+test('a LastFileOffset of almost 2^53, and blocks near it, are read as zeros to the byte', async (t) => {
+  const lastFileOffset = 2 ** 53 - MIB;
+  const image = await withLog(async (built) => [
+    {
+      sequenceNumber: 1n,
+      updates: [await batUpdate(built, { 2: batWord(6, lastFileOffset - MIB), 3: batWord(6, lastFileOffset) })],
+      header: { lastFileOffset },
+    },
+  ]);
+  const container = await openVhdx(image);
+  t.deepEqual(await readBytes(container, 3 * MIB - 5, 5), new Uint8Array(5));
+  t.is((await failure(t, readBytes(container, 3 * MIB, 1), 'CORRUPT')).structure, 'BAT entry 3');
+});
+
 test('descriptors behind the end of the file extend it', async (t) => {
   const image = await withLog(async (built) => {
     const end = built.device.size;
