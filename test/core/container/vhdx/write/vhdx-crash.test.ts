@@ -13,7 +13,7 @@ const recipes: DiskRecipe[] = [
 
 /** Headers and log stand before it. */
 const METADATA_OFFSET = 2 * MIB;
-const CRITICAL_SEEDS = 4;
+const CRITICAL_SEEDS = 3;
 
 for (const recipe of recipes) {
   const name = `${recipe.type}, blocks of ${recipe.blockSize / MIB} MiB, sectors of ${recipe.logicalSectorSize ?? 512}`;
