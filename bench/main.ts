@@ -41,6 +41,20 @@ function exportToFile(name: string, image: string, outputs: string): Job {
   };
 }
 
+function convertTo(
+  name: string,
+  image: string,
+  outputs: string,
+  ours: readonly string[],
+  peer: readonly string[],
+): Job {
+  return {
+    name: `${name} to ${ours.filter((word) => !word.startsWith('-')).join(' ')}`,
+    ours: [process.execPath, sectorscope, 'convert', '--force', ...ours, image, path.join(outputs, 'ours.image')],
+    peer: ['qemu-img', 'convert', ...peer, image, path.join(outputs, 'peer.image')],
+  };
+}
+
 /** Each makes its input when its turn comes. */
 const groups: Readonly<Record<string, (folders: Folders) => Job[]>> = {
   qcow2: ({ inputs, outputs }) => {
@@ -62,6 +76,19 @@ const groups: Readonly<Record<string, (folders: Folders) => Job[]>> = {
       converted(raw, image, '-c', '-O', 'qcow2', '-o', `compression_type=${type}`);
       return exportToFile(`qcow2 ${type}, ${scale} GiB of ${scale * 4},`, image, outputs);
     });
+  },
+  convert: ({ inputs, outputs }) => {
+    const size = mebibytes(scale * GIB);
+    const raw = rawText(inputs, size, size);
+    const name = `raw, ${scale} GiB,`;
+    return [
+      ...['zlib', 'zstd'].map((type) => {
+        const peer = ['-c', '-O', 'qcow2', '-o', `compression_type=${type}`];
+        return convertTo(name, raw, outputs, ['--format', 'qcow2', '--compress', type], peer);
+      }),
+      convertTo(name, raw, outputs, ['--format', 'qcow2'], ['-O', 'qcow2']),
+      convertTo(name, raw, outputs, ['--format', 'vhdx'], ['-O', 'vhdx']),
+    ];
   },
   chain: ({ inputs }) => {
     const size = mebibytes(scale * GIB);

@@ -63,8 +63,9 @@ const CORE_RANKS: Readonly<Record<string, number>> = {
   archive: 2,
   provenance: 3,
   resize: 3,
-  output: 3,
+  compare: 3,
   print: 3,
+  output: 4,
 };
 const CORE_LEAVES = new Set(['src/core/errors.ts', 'src/core/format.ts']);
 /** What a leaf helper may know itself: texts, and the types of devices. */

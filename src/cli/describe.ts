@@ -1,14 +1,14 @@
 import {
-  backingLayers,
   type Container,
+  FileDevice,
   type FileNode,
   type FileSystem,
   formatTimestamp,
-  type Image,
-  isContainer,
+  type Layer,
   type Partition,
   type PartitionTable,
   type Property,
+  type Snapshot,
   type Volume,
 } from '../core/index.ts';
 import { errorJson } from './output.ts';
@@ -19,18 +19,32 @@ export function propertiesJson(properties: readonly Property[]): Record<string, 
   return Object.fromEntries(properties.map(({ key, value }) => [key, value]));
 }
 
-/** The image that was opened and the layers below it, outermost first. */
-export function chainOf(image: Image): { readonly name: string; readonly container: Container }[] {
-  const chain = [{ name: image.path, container: image.container }];
-  for (const { name, device } of backingLayers(image.container)) {
-    if (isContainer(device)) chain.push({ name, container: device });
-  }
-  return chain;
+export function layerJson({ name, container }: Layer): unknown {
+  const { format, size, sectorSize, file, properties } = container;
+  return {
+    name,
+    path: pathOf(container),
+    format,
+    virtualSize: size,
+    sectorSize,
+    fileSize: file.size,
+    properties: propertiesJson(properties),
+  };
 }
 
-export function containerJson(name: string, container: Container): unknown {
-  const { format, size, sectorSize, file, properties } = container;
-  return { name, format, virtualSize: size, sectorSize, fileSize: file.size, properties: propertiesJson(properties) };
+/** The host's file that a container is; null for a layer that was left out. */
+export function pathOf({ file }: Container): string | null {
+  return file instanceof FileDevice ? file.path : null;
+}
+
+export function snapshotJson({ id, name, date, virtualSize, vmStateSize }: Snapshot): unknown {
+  return { id, name, date: snapshotDate(date), virtualSize, vmStateSize };
+}
+
+/** `2024-05-06T07:08:09.123Z`; a date that no calendar has as the number it is. */
+export function snapshotDate(date: number): string {
+  const moment = new Date(date);
+  return Number.isNaN(moment.getTime()) ? `${date} ms after 1970` : moment.toISOString();
 }
 
 export function partitionJson(partition: Partition): Record<string, unknown> {

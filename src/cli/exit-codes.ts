@@ -25,12 +25,16 @@ const BY_ERROR: Readonly<Record<DiskErrorCode, number>> = {
   IO: EXIT.io,
 };
 
+/** Options or arguments that do not go together, told only when they are all known. */
+export class UsageError extends Error {}
+
 export function exitCodeOf(error: unknown): number {
+  if (error instanceof UsageError) return EXIT.usage;
   if (error instanceof DiskError) return BY_ERROR[error.code];
   return (error as Error | undefined)?.name === 'AbortError' ? EXIT.interrupted : EXIT.internal;
 }
 
 export const EXIT_CODES_HELP = `Exit codes:
-  0 done   1 done, but something was left out (standard error says what)   2 wrong usage
+  0 done   1 done, but something was left out (standard error says what), or diff found a difference   2 wrong usage
   3 the image is corrupt   4 unsupported   5 not found   6 outside the range   7 denied   8 I/O error
   70 a bug of ours   130 interrupted`;

@@ -1,5 +1,15 @@
-import { type Command, InvalidArgumentError } from 'commander';
-import { type DiskError, type Image, isPowerOfTwo, parseLocator, parseSize, type Target } from '../core/index.ts';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import {
+  containerFormatNames,
+  type DiskError,
+  type Image,
+  isPowerOfTwo,
+  parseLocator,
+  parseSize,
+  type Target,
+  unsupported,
+} from '../core/index.ts';
+import { PASSPHRASE_VARIABLE } from './passphrase.ts';
 import { type ImageOptions, noteDiagnostics, openNamed, type Session } from './session.ts';
 
 /** What a command is given to declare itself: the program, and how its action is run. */
@@ -16,6 +26,8 @@ export interface ImageCommand<Options extends ImageOptions> {
   /** Lines of `sectorscope ...` for the help. */
   readonly examples: readonly string[];
   readonly options?: (command: Command) => void;
+  /** Set where `--format` says what to write: the image's own is given by `--input-format` then. */
+  readonly writesFormat?: boolean;
   action(image: Image, args: readonly (string | undefined)[], options: Options, session: Session): Promise<void>;
 }
 
@@ -25,13 +37,14 @@ const SECTOR_SIZE_LIMITS = { smallest: 512, largest: 65536 } as const;
 export function addImageCommand<Options extends ImageOptions>(host: Host, spec: ImageCommand<Options>): void {
   const command = host.program.command(spec.usage).description(spec.description);
   spec.options?.(command);
-  addImageOptions(command).option('--json', 'print JSON');
+  addImageOptions(command, spec.writesFormat === true ? '--input-format' : '--format').option('--json', 'print JSON');
   command.addHelpText('after', `\nExamples:\n${spec.examples.map((line) => `  $ ${line}`).join('\n')}`);
   command.action(async (...given: unknown[]) => {
     const [name, ...args] = command.processedArgs as [string, ...(string | undefined)[]];
     const options = given[command.registeredArguments.length] as Options;
     await host.run(options, async (session) => {
-      await using image = await openNamed(name, options, session);
+      const format = spec.writesFormat === true ? options.inputFormat : options.format;
+      await using image = await openNamed(name, { ...options, format }, session);
       try {
         await spec.action(image, args, options, session);
       } finally {
@@ -41,16 +54,35 @@ export function addImageCommand<Options extends ImageOptions>(host: Host, spec: 
   });
 }
 
-/** The options of everything that opens an image. */
-export function addImageOptions(command: Command): Command {
+/** The options of everything that reads an image. */
+export function addImageOptions(command: Command, formatFlag = '--format'): Command {
+  return addOpenOptions(command, formatFlag)
+    .option('--no-backing', 'leave the backing file alone: what only it has reads as zeros')
+    .option(
+      '--passphrase-file <path>',
+      `for an encrypted image: its first line (- for standard input; or ${PASSPHRASE_VARIABLE})`,
+    )
+    .addOption(choice('--log <what>', 'updates that are only in the log of the image', ['replay', 'ignore']))
+    .addOption(choice('--unmapped <what>', 'what ranges that were given back read as', ['zeros', 'raw']));
+}
+
+/** The options of everything that opens an image, to read it or to write it. */
+export function addOpenOptions(command: Command, formatFlag = '--format'): Command {
   return command
-    .option('--format <name>', 'take the image for this container format (raw, qcow2) instead of looking')
+    .option(
+      `${formatFlag} <name>`,
+      `take the image for this format instead of looking: ${containerFormatNames.join(', ')}`,
+    )
     .option('--sector-size <bytes>', 'sector size of an image that does not say', parseSectorSize)
     .option('--allow-reference <path>', 'let the image refer to this file or folder too (again for more)', collect, [])
     .option('--no-references', 'open no file that the image refers to');
 }
 
-function collect(value: string, previous: readonly string[]): string[] {
+function choice(flags: string, description: string, choices: readonly [string, ...string[]]): Option {
+  return new Option(flags, `${description} (default: ${choices[0]})`).choices(choices);
+}
+
+export function collect(value: string, previous: readonly string[]): string[] {
   return [...previous, value];
 }
 
@@ -61,12 +93,21 @@ function parseSectorSize(text: string): number {
   throw new InvalidArgumentError(`Expected a power of two from ${smallest} to ${largest}.`);
 }
 
-function asSize(text: string): number {
+/** A number of bytes as the user writes it, for an option. */
+export function asSize(text: string): number {
   try {
     return parseSize(text, SECTOR_SIZE_LIMITS.smallest);
   } catch (error) {
     throw new InvalidArgumentError((error as DiskError).message);
   }
+}
+
+/** The image that a LOCATOR of no more than a view leads to: for commands about a disk as a whole. */
+export async function imageOf(image: Image, locator: string | undefined, session: Session): Promise<Image> {
+  const target = await targetOf(image, locator, session);
+  if (target.kind === 'disk') return target.image;
+  const expected = 'no place, or a view such as snapshot=NAME or layer=1';
+  throw unsupported({ layer: 'locator', expected, found: locator });
 }
 
 /** Follows the LOCATOR argument. */

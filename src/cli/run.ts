@@ -2,6 +2,9 @@ import { Command, CommanderError } from 'commander';
 import type { Image } from '../core/index.ts';
 import { registerBrowse } from './commands/browse.ts';
 import { registerCat } from './commands/cat.ts';
+import { registerConvert } from './commands/convert.ts';
+import { registerCreate } from './commands/create.ts';
+import { registerDiff } from './commands/diff.ts';
 import { registerExport } from './commands/export.ts';
 import { registerExtract } from './commands/extract.ts';
 import { registerHash } from './commands/hash.ts';
@@ -10,6 +13,8 @@ import { registerInfo } from './commands/info.ts';
 import { registerLs } from './commands/ls.ts';
 import { registerMap } from './commands/map.ts';
 import { registerParts } from './commands/parts.ts';
+import { registerResize } from './commands/resize.ts';
+import { registerWrite } from './commands/write.ts';
 import { EXIT, EXIT_CODES_HELP, exitCodeOf } from './exit-codes.ts';
 import type { Host } from './image-command.ts';
 import { errorJson, errorLine, Output, outputError } from './output.ts';
@@ -33,6 +38,8 @@ const LOCATOR_HELP = `A LOCATOR is a place inside the image:
   p2:/etc/passwd   a file in partition 2        p2:   the root of its filesystem
   p2               the bytes of partition 2     :/a   a filesystem without a partition table
   /a.txt           in the only filesystem there is; without a LOCATOR, the whole disk
+Before it may stand another disk that the image holds, and a slash:
+  snapshot=before/p2:/etc   layer=1/p2 (a backing layer)   log=ignore/p2 (before the replay of a log)
 IMAGE may be - for standard input. Numbers: 4096, 0x1000, 2048s (sectors), 4KiB, 1MiB.`;
 
 /** What ends a command early: it cleans up and ends with `EXIT.interrupted`. */
@@ -43,7 +50,9 @@ export async function runCli(argv: readonly string[], faces: Faces): Promise<num
   const program = new Command('sectorscope');
   const host = new CommandHost(program);
   program
-    .description('Inspect disk images: browse, list, extract, hash and hex-view, read-only.')
+    .description(
+      'Inspect disk images: browse, list, extract, hash and hex-view; read-only but for create, resize and write.',
+    )
     .version(packageVersion())
     .exitOverride()
     // Options before a command are the program's, those after it the command's own: both have --json.
@@ -54,6 +63,8 @@ export async function runCli(argv: readonly string[], faces: Faces): Promise<num
   registerBrowse(host, faces);
   for (const register of [registerInfo, registerParts, registerLs, registerCat, registerExtract]) register(host);
   for (const register of [registerHex, registerHash, registerExport, registerMap]) register(host);
+  for (const register of [registerCreate, registerResize, registerWrite]) register(host);
+  for (const register of [registerConvert, registerDiff]) register(host);
   try {
     await program.parseAsync([...argv], { from: 'user' });
     return host.exitCode;
@@ -109,6 +120,9 @@ class CommandHost implements Host {
       leaveOut: (message) => {
         this.exitCode = EXIT.incomplete;
         note(message);
+      },
+      markFound: () => {
+        this.exitCode = EXIT.incomplete;
       },
       progress: (label) => new ProgressLine(label, process.stderr),
     };

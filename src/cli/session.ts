@@ -9,21 +9,31 @@ import {
   type FileDeviceOptions,
   type Image,
   notFound,
+  type OpenImageOptions,
   openImage,
   openImageOn,
   systemError,
 } from '../core/index.ts';
+import { UsageError } from './exit-codes.ts';
 import type { Output } from './output.ts';
+import { readPassphrase } from './passphrase.ts';
 import type { ProgressLine } from './progress-line.ts';
 
 /** The options that every command on an image has, as commander hands them over. */
 export interface ImageOptions {
   readonly json?: boolean;
-  readonly format?: string;
+  readonly format?: string | undefined;
+  /** The image's own format, where `format` is that of the output. */
+  readonly inputFormat?: string;
   readonly sectorSize?: number;
   readonly allowReference: readonly string[];
   /** False after `--no-references`. */
   readonly references: boolean;
+  /** False after `--no-backing`. */
+  readonly backing: boolean;
+  readonly passphraseFile?: string;
+  readonly log?: 'replay' | 'ignore';
+  readonly unmapped?: 'zeros' | 'raw';
 }
 
 /** What a command works with: where it prints, how it is cancelled, what it ends with. */
@@ -34,6 +44,8 @@ export interface Session {
   note(message: string): void;
   /** The command goes on, and ends with exit code 1. */
   leaveOut(message: string): void;
+  /** The command goes on, and ends with exit code 1: it found what it was asked to look for. */
+  markFound(): void;
   /** Progress on standard error while it is a terminal. */
   progress(label: string): ProgressLine;
   /** For a face that handles SIGINT and SIGTERM itself: they abort `signal` no more. */
@@ -42,27 +54,37 @@ export interface Session {
 
 /** Opens IMAGE as the options say; `-` is standard input. */
 export async function openNamed(name: string, options: ImageOptions, session: Session): Promise<Image> {
-  const open = {
-    format: options.format,
-    sectorSize: options.sectorSize,
-    references: options.references ? ('beside' as const) : ('none' as const),
-    allowReferences: options.allowReference,
-  };
+  if (name === '-' && options.passphraseFile === '-')
+    throw new UsageError('--passphrase-file - and IMAGE - both take standard input');
+  const open: OpenImageOptions = { ...openOptions(options), passphrase: readPassphrase(options.passphraseFile) };
   if (name !== '-') return openImage(name, open);
   return openImageOn(await standardInput(session, { sectorSize: options.sectorSize }), open);
 }
 
+/** What the options of every command say to the core. */
+export function openOptions(options: ImageOptions): OpenImageOptions {
+  return {
+    format: options.format,
+    sectorSize: options.sectorSize,
+    references: options.references ? 'beside' : 'none',
+    allowReferences: options.allowReference,
+    backing: options.backing ? 'open' : 'none',
+    log: options.log,
+    unmapped: options.unmapped,
+  };
+}
+
 /** What was odd is said on standard error, once the command has met it. */
-export function noteDiagnostics(image: Image, session: Session): void {
-  for (const { layer, structure, offset, message } of image.diagnostics) {
+export function noteDiagnostics(image: Pick<Image, 'diagnostics'>, session: Session): void {
+  for (const { layer, structure, offset, message, view = '' } of image.diagnostics) {
     const place = [structure, offset === undefined ? undefined : `at offset 0x${offset.toString(16)}`];
-    const parts = [layer, place.filter((part) => part !== undefined).join(' '), message];
+    const parts = [view, layer, place.filter((part) => part !== undefined).join(' '), message];
     session.note(`note: ${escapeUnprintable(parts.filter((part) => part !== '').join(': '))}`);
   }
 }
 
 /** Standard input as a device: a redirected file as it is; a pipe, which cannot seek, through a file that is gone at once. */
-async function standardInput(session: Session, options: FileDeviceOptions): Promise<FileDevice> {
+export async function standardInput(session: Session, options: FileDeviceOptions): Promise<FileDevice> {
   const name = 'standard input';
   const descriptor = 0;
   const stat = fstatSync(descriptor);

@@ -2,6 +2,7 @@ import {
   type BlockDevice,
   fileDevice,
   formatLocator,
+  formatView,
   type Image,
   type RegularFile,
   streamBytes,
@@ -25,9 +26,9 @@ export async function bytesOf(image: Image, locator: string | undefined, session
 export function deviceOf(target: Target): TargetBytes {
   switch (target.kind) {
     case 'disk':
-      return { device: target.device, name: 'disk' };
+      return { device: target.device, name: target.image.view === undefined ? 'disk' : formatView(target.image.view) };
     case 'partition':
-      return { device: target.device, name: `p${target.partition.number}` };
+      return { device: target.device, name: target.volume.name };
     case 'node': {
       const node = requireFile(target);
       return { device: fileDevice(target.filesystem, node), name: formatLocator(target.volume.name, target.path) };

@@ -2,12 +2,22 @@ import {
   escapeText,
   type FileSystem,
   formatBytes,
+  formatView,
   type Image,
   type LayoutRow,
   layoutRows,
+  type Snapshot,
   withKind,
 } from '../core/index.ts';
-import { chainOf, containerJson, partitionJson, type VolumeContent, volumeContent, volumeJson } from './describe.ts';
+import {
+  layerJson,
+  partitionJson,
+  snapshotDate,
+  snapshotJson,
+  type VolumeContent,
+  volumeContent,
+  volumeJson,
+} from './describe.ts';
 import { errorJson, errorLine } from './output.ts';
 import type { Session } from './session.ts';
 
@@ -27,9 +37,9 @@ interface Branch {
   readonly children: readonly Branch[];
 }
 
-/** The image as a tree: container, backing layers, partitions and gaps, filesystems, directories to a depth. */
+/** The image as a tree: partitions and gaps, filesystems, directories to a depth; then layers and snapshots, closed. */
 export async function printTree(image: Image, options: TreeOptions, session: Session): Promise<void> {
-  const children = [...layerBranches(image)];
+  const children: Branch[] = [];
   if (image.partitionError !== undefined) {
     session.leaveOut(errorLine(image.partitionError));
     children.push(errorBranch(image.partitionError));
@@ -40,19 +50,33 @@ export async function printTree(image: Image, options: TreeOptions, session: Ses
   }
   if (image.partitionTable === undefined) children.push(...volumes.values());
   else for (const row of layoutRows(image.partitionTable, image.disk.size)) children.push(rowBranch(row, volumes));
+  children.push(...viewBranches(image));
   const { container } = image;
-  const text = `${escapeText(image.path)}: ${container.format}, ${formatBytes(container.size)}`;
-  const root = { text, json: { container: containerJson(image.path, container) }, children };
+  const name =
+    image.view === undefined ? escapeText(image.path) : `${escapeText(image.path)}, ${formatView(image.view)}`;
+  const text = `${name}: ${container.format}, ${formatBytes(container.size)}`;
+  const root = { text, json: { container: layerJson(image.layers[0]!) }, children };
   if (options.json) await session.output.json(branchJson(root));
   else await session.output.printAll(lines(root));
 }
 
-function* layerBranches(image: Image): Generator<Branch, void> {
-  for (const [depth, { name, container }] of chainOf(image).entries()) {
+function* viewBranches(image: Image): Generator<Branch, void> {
+  for (const [depth, layer] of image.layers.entries()) {
     if (depth === 0) continue;
-    const text = `backing layer ${depth}: ${escapeText(name)}: ${container.format}, ${formatBytes(container.size)}`;
-    yield { text, json: { backing: containerJson(name, container) }, children: [] };
+    const { name, container } = layer;
+    const text = `layer=${depth}, backing file ${escapeText(name)}: ${container.format}, ${formatBytes(container.size)}`;
+    yield { text, json: { backing: layerJson(layer) }, children: [] };
   }
+  for (const each of image.views) {
+    if (each.kind === 'layer') continue;
+    const text = each.kind === 'log' ? 'the state before the replay of the log' : snapshotText(each.snapshot);
+    const json = each.kind === 'log' ? { log: 'ignore' } : { snapshot: snapshotJson(each.snapshot) };
+    yield { text: `${formatView(each.view)}, ${text}`, json, children: [] };
+  }
+}
+
+function snapshotText({ date, virtualSize }: Snapshot): string {
+  return `${snapshotDate(date)}, ${formatBytes(virtualSize)}`;
 }
 
 function rowBranch(row: LayoutRow, volumes: ReadonlyMap<number | undefined, Branch>): Branch {

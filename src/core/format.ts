@@ -18,6 +18,8 @@ export interface Diagnostic {
   /** Byte offset in the device that the layer reads. */
   readonly offset?: number | undefined;
   readonly message: string;
+  /** The view in which it was met, as a locator has it; undefined for the image itself. */
+  readonly view?: string | undefined;
 }
 
 /** What a format needs from whoever opens it. */

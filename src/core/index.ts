@@ -10,6 +10,7 @@ export {
   hasUndecodableBytes,
   unescapeText,
 } from './bytes/text.ts';
+export { type CompareOptions, differences } from './compare/differences.ts';
 export {
   type BackingLayer,
   backingLayers,
@@ -22,6 +23,8 @@ export {
   type Snapshot,
   type WritableContainer,
 } from './container/container.ts';
+export { containerFormatNames } from './container/formats.ts';
+export { type BackingFile, type CreateImageOptions, createImage } from './create-image.ts';
 export {
   type BlockDevice,
   type ByteRange,
@@ -70,8 +73,22 @@ export { fileDevice, readFile } from './filesystem/read-file.ts';
 export { type ResolvedPath, type ResolveOptions, resolvePath } from './filesystem/resolve-path.ts';
 export { type WalkedEntry, type WalkOptions, walk, walkBatches, withKind } from './filesystem/walk.ts';
 export type { Diagnostic, Format, OpenContext, Property, Reference } from './format.ts';
-export { Image, type OpenOptions, openImage, openImageOn, type Target, Volume } from './image.ts';
-export { formatLocator, type Locator, parseLocator } from './locator.ts';
+export { Image, type Target } from './image.ts';
+export type { Layer } from './image-files.ts';
+export type { OpenOptions, ReferenceRecord } from './image-opener.ts';
+export type { ImageView } from './image-views.ts';
+export {
+  formatLocator,
+  formatPlace,
+  formatView,
+  type Locator,
+  type Place,
+  parseLocator,
+  type View,
+} from './locator.ts';
+export { type OpenImageOptions, openImage, openImageOn } from './open-image.ts';
+export { openWritableImage, WritableImage, type WritableOptions } from './open-writable-image.ts';
+export { type ConvertOptions, convertImage } from './output/convert/convert-image.ts';
 export type { CopyOptions, Progress } from './output/copy-sparse.ts';
 export { type ExportOptions, exportDevice } from './output/export-device.ts';
 export { type ExtractOptions, type ExtractReport, extract } from './output/extract.ts';
@@ -90,3 +107,4 @@ export { formatMode, kindLetter } from './print/mode.ts';
 export { propertyLabel, propertyText } from './print/property.ts';
 export { formatTimestamp } from './print/timestamp.ts';
 export type { ReferencePolicy } from './references.ts';
+export { Volume } from './volume.ts';

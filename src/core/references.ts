@@ -13,8 +13,14 @@ export interface ReferencePolicy {
   readonly allowReferences?: readonly string[] | undefined;
 }
 
+/** A file that an image names and that may be opened: symbolic links resolved, and what allows it, in words. */
+export interface AllowedReference {
+  readonly path: string;
+  readonly rule: string;
+}
+
 /**
- * The path of a file that an image names, symbolic links resolved, once the policy allows it.
+ * The path of a file that an image names, once the policy allows it.
  * `imagePath` is the image that names it: a relative name is relative to its directory; undefined for an image in no
  * directory (standard input), which has nothing beside it.
  */
@@ -22,7 +28,7 @@ export async function resolveReference(
   reference: Reference,
   imagePath: string | undefined,
   policy: ReferencePolicy,
-): Promise<string> {
+): Promise<AllowedReference> {
   const details = referenceDetails(reference);
   if (policy.references === 'none') throw denied({ ...details, found: 'references are switched off' });
   if (reference.name.includes('\0')) throw unsupported({ ...details, expected: 'a file name', found: 'a NUL in it' });
@@ -31,8 +37,10 @@ export async function resolveReference(
   if (folder === undefined && !path.isAbsolute(name))
     throw denied({ ...details, expected: 'an absolute path', found: 'an image that lies in no folder' });
   const target = await realPath(path.resolve(folder ?? '', name));
-  if (folder !== undefined && isInside(target, folder)) return target;
-  for (const allowed of policy.allowReferences ?? []) if (isInside(target, await realPath(allowed))) return target;
+  if (folder !== undefined && isInside(target, folder)) return { path: target, rule: 'beside the image' };
+  for (const allowed of policy.allowReferences ?? []) {
+    if (isInside(target, await realPath(allowed))) return { path: target, rule: `allowed by name: ${allowed}` };
+  }
   throw denied({
     ...details,
     expected: `a file ${folder === undefined ? 'that' : `in ${folder} or below, or one that`} is allowed by name`,

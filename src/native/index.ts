@@ -1,6 +1,6 @@
 import type { Native } from './types.ts';
 
-export type { FileHoles, Native } from './types.ts';
+export type { FileHoles, FileLocks, Native } from './types.ts';
 
 let loaded: Promise<Native> | undefined;
 

@@ -6,7 +6,17 @@ export interface FileHoles {
   nextHole(descriptor: number, offset: number): number | undefined;
 }
 
+/** Advisory locks on bytes of a file, held by an open descriptor until it is closed; the bytes need not exist. */
+export interface FileLocks {
+  /** Takes a lock that others may share; false when somebody has one that excludes it. A file that has no locks counts as free. */
+  share(descriptor: number, offset: number): boolean;
+  /** Whether anybody else has a lock on the byte, shared or not. */
+  isTaken(descriptor: number, offset: number): boolean;
+}
+
 /** The system calls that Node.js has not, the same on every platform. */
 export interface Native {
   readonly holes: FileHoles;
+  /** Undefined where the system has no locks that belong to a descriptor. */
+  readonly locks: FileLocks | undefined;
 }

@@ -1,13 +1,13 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
 import { demoImage, launcher, sectorscope } from '../helpers/cli.ts';
-import { fixtureBytes } from '../helpers/fixtures.ts';
+import { fixtureBytes, fixtureFile } from '../helpers/fixtures.ts';
 import { temporaryFolder } from '../helpers/tools.ts';
 
-const commands = ['info', 'parts', 'ls', 'cat', 'extract', 'hex', 'hash', 'export', 'map'];
+const commands = ['info', 'parts', 'ls', 'cat', 'extract', 'hex', 'hash', 'export', 'map', 'create', 'resize', 'write'];
 
 test('the help lists every command, and the help of each shows an example', async (t) => {
   const { stdout, code } = await sectorscope(['--help']);
@@ -37,6 +37,32 @@ test('browsing leaves the bytes and times of the image file as they were', async
   }
   t.deepEqual(facts(), before);
   t.deepEqual(Buffer.compare(readFileSync(image), readFileSync(demoImage)), 0);
+});
+
+test('looking at snapshots and layers leaves the bytes and times of every file as they were', async (t) => {
+  const folder = temporaryFolder(t);
+  for (const name of ['chain-top.qcow2', 'chain-middle.qcow2', 'chain-base.raw', 'snapshot.qcow2'])
+    await fixtureFile(`qcow2/${name}`, folder);
+  const at = (name: string) => path.join(folder, name);
+  const facts = () =>
+    readdirSync(folder).map((name) => {
+      const { size, mtimeNs, ctimeNs, atimeNs } = statSync(at(name), { bigint: true });
+      return [name, size, mtimeNs, ctimeNs, atimeNs];
+    });
+  const before = facts();
+  const lines = [
+    ['hash', at('snapshot.qcow2'), 'snapshot=before the change'],
+    ['info', at('snapshot.qcow2'), 'snapshot=2'],
+    ['map', at('chain-top.qcow2'), 'layer=1'],
+    ['hex', at('chain-top.qcow2'), 'layer=2'],
+    [at('chain-top.qcow2'), 'layer=1'],
+    ['resize', at('chain-base.raw'), '+1MiB'],
+  ];
+  for (const line of lines) {
+    const { code, stderr } = await sectorscope(line);
+    t.is(code, line[0] === 'resize' ? 7 : 0, stderr);
+  }
+  t.deepEqual(facts(), before);
 });
 
 test('every kind of failure has its exit code, one line on standard error, and no stack trace', async (t) => {

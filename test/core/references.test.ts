@@ -26,7 +26,7 @@ async function layout(t: ExecutionContext) {
 }
 
 async function resolve(name: string, image: string | undefined, policy: ReferencePolicy = {}): Promise<string> {
-  return resolveReference({ kind: 'backing file', name, format: undefined }, image, policy);
+  return (await resolveReference({ kind: 'backing file', name, format: undefined }, image, policy)).path;
 }
 
 async function codeOf(promise: Promise<string>): Promise<string> {

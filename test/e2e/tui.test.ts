@@ -4,7 +4,7 @@ import { copyFileSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
-import { projectRoot } from '../helpers/fixtures.ts';
+import { fixtureFile, projectRoot } from '../helpers/fixtures.ts';
 import { type TerminalOptions, TestTerminal } from '../helpers/terminal.ts';
 import { temporaryFolder } from '../helpers/tools.ts';
 
@@ -277,4 +277,28 @@ test('without a terminal it says so and does not hang', (t) => {
   const { status, stderr } = spawnSync(process.execPath, [program], { input: '', encoding: 'utf8', timeout: 20_000 });
   t.not(status, 0);
   t.regex(stderr, /expected a terminal on standard input and output/);
+});
+
+test('a snapshot is browsed beside the disk, and its file stays as it was', async (t) => {
+  const file = await fixtureFile('qcow2/snapshot.qcow2', temporaryFolder(t));
+  const before = { hash: hashOf(file), stat: statSync(file, { bigint: true }) };
+  const terminal = new TestTerminal(t, path.join(projectRoot, 'bin', 'sectorscope.js'), [file]);
+  await terminal.see(/^ ▸ snapshots +2│/m);
+  terminal.type('G');
+  terminal.type('l');
+  await terminal.see(/▸ before the .*202\d-/);
+  terminal.type('jl');
+  await terminal.see(/▾ before the .*\n {3}▾ whole disk/);
+  await terminal.see(/name +before the change/);
+  terminal.type('2');
+  await terminal.see(/snapshot=before the change/);
+  terminal.type('gsnapshot=2/p1\r');
+  await terminal.see(/snapshot=after it\/p1/);
+  terminal.type('gsnapshot=2\r');
+  await terminal.see(/snapshot 1 MiB │ .*snapshot=after it/);
+  terminal.type('q');
+  t.is((await terminal.exited).exitCode, 0);
+  const stat = statSync(file, { bigint: true });
+  t.is(hashOf(file), before.hash);
+  t.deepEqual([stat.mtimeNs, stat.atimeNs, stat.size], [before.stat.mtimeNs, before.stat.atimeNs, before.stat.size]);
 });

@@ -193,7 +193,7 @@ export function fakeImage(tree: FakeTree): { readonly image: Image; readonly fil
     partitionError: undefined,
     volumes,
     diagnostics: [{ layer: 'gpt', structure: 'backup header', offset: 4 * MIB - SECTOR, message: 'missing' }],
-    stack: new AsyncDisposableStack(),
+    owned: new AsyncDisposableStack(),
   });
   return { image, filesystem };
 }

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { type Image, unsupported } from '../../core/index.ts';
-import { addImageOptions, type Host } from '../image-command.ts';
+import { type Image, parseLocator, unsupported } from '../../core/index.ts';
+import { addImageOptions, type Host, imageOf } from '../image-command.ts';
 import { packagePath } from '../package-file.ts';
 import type { BrowseStart, Faces } from '../run.ts';
 import { type ImageOptions, noteDiagnostics, openNamed, type Session } from '../session.ts';
@@ -28,15 +28,24 @@ export function registerBrowse(host: Host, faces: Faces): void {
   command.usage('[options] [image] [locator] | <command> <image> ...');
   command.action(async (name: string | undefined, locator: string | undefined, options: BrowseOptions) => {
     const isTerminal = process.stdout.isTTY && options.json !== true;
-    if (!isTerminal && (locator ?? options.offset) !== undefined) {
+    if (!isTerminal && (hasPlace(locator) || options.offset !== undefined)) {
       command.error('error: without a terminal, a place in the image needs a command: ls, cat or hex');
     }
     await host.run(options, async (session) => {
       await using image = await openNamed(name ?? packagePath(DEMO_IMAGE), options, session);
       if (isTerminal) await browse(image, { locator, offset: options.offset }, faces, session);
-      else await printWhole(image, options, session);
+      else await printWhole(await imageOf(image, locator, session), options, session);
     });
   });
+}
+
+/** Whether a locator says more than a view, which can be printed as a whole; one that is none is told when it is followed. */
+function hasPlace(locator: string | undefined): boolean {
+  try {
+    return parseLocator(locator).kind !== 'disk';
+  } catch {
+    return false;
+  }
 }
 
 function parseDepth(text: string): number {

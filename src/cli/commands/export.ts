@@ -1,7 +1,5 @@
-import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { denied, exportDevice, FileDevice, formatBytes, type Image } from '../../core/index.ts';
-import { chainOf } from '../describe.ts';
+import { denied, exportDevice, formatBytes, type Image } from '../../core/index.ts';
 import { addImageCommand, type Host } from '../image-command.ts';
 import type { ImageOptions } from '../session.ts';
 import { bytesOf, writeBytes } from '../target-bytes.ts';
@@ -44,13 +42,7 @@ export function registerExport(host: Host): void {
 }
 
 /** Not even `--force` replaces a file that the image itself is made of. */
-async function requireOther(image: Image, out: string): Promise<void> {
-  const found = await stat(out).catch(() => undefined);
-  if (found === undefined) return;
-  const identity = `${found.dev}:${found.ino}`;
-  for (const { container } of chainOf(image)) {
-    if (!(container.file instanceof FileDevice) || container.file.identity !== identity) continue;
-    const details = { layer: 'output', structure: out, expected: 'another file', found: 'a file of the image itself' };
-    throw denied(details);
-  }
+export async function requireOther(image: Image, out: string): Promise<void> {
+  if (!(await image.hasFile(out))) return;
+  throw denied({ layer: 'output', structure: out, expected: 'another file', found: 'a file of the image itself' });
 }

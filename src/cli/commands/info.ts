@@ -1,22 +1,39 @@
-import { escapeText, formatBytes, type Image, type Property, propertyLabel, propertyText } from '../../core/index.ts';
 import {
-  chainOf,
-  containerJson,
+  escapeText,
+  escapeUnprintable,
+  formatBytes,
+  formatView,
+  type Image,
+  type Property,
+  propertyLabel,
+  propertyText,
+  type Snapshot,
+} from '../../core/index.ts';
+import {
+  layerJson,
   partitionTableJson,
+  pathOf,
+  snapshotDate,
+  snapshotJson,
   type VolumeContent,
   volumeContent,
   volumeJson,
 } from '../describe.ts';
-import { addImageCommand, type Host } from '../image-command.ts';
+import { addImageCommand, type Host, imageOf } from '../image-command.ts';
 import { errorJson, errorLine, table } from '../output.ts';
 import type { Session } from '../session.ts';
 
 export function registerInfo(host: Host): void {
   addImageCommand(host, {
-    usage: 'info <image>',
-    description: 'what the image is: container, backing chain, partition table, filesystems',
-    examples: ['sectorscope info disk.qcow2', 'sectorscope info --json disk.qcow2 | jq .volumes'],
-    action: async (image, _args, options, session) => {
+    usage: 'info <image> [locator]',
+    description: 'what the image is: container, layers, snapshots, partition table, filesystems',
+    examples: [
+      'sectorscope info disk.qcow2',
+      'sectorscope info disk.qcow2 snapshot=before',
+      'sectorscope info --json disk.qcow2 | jq .volumes',
+    ],
+    action: async (opened, [locator], options, session) => {
+      const image = await imageOf(opened, locator, session);
       const volumes = [];
       for (const volume of image.volumes) volumes.push(await volumeContent(volume));
       if (options.json === true) await session.output.json(infoJson(image, volumes));
@@ -32,7 +49,10 @@ export function registerInfo(host: Host): void {
 function infoJson(image: Image, volumes: readonly VolumeContent[]): unknown {
   return {
     path: image.path,
-    chain: chainOf(image).map(({ name, container }) => containerJson(name, container)),
+    view: image.view === undefined ? null : formatView(image.view),
+    chain: image.layers.map(layerJson),
+    snapshots: (image.container.snapshots ?? []).map(snapshotJson),
+    references: image.references,
     partitionTable: image.partitionTable === undefined ? null : partitionTableJson(image.partitionTable),
     ...(image.partitionError === undefined ? {} : { partitionError: errorJson(image.partitionError) }),
     volumes: volumes.map(volumeJson),
@@ -41,18 +61,7 @@ function infoJson(image: Image, volumes: readonly VolumeContent[]): unknown {
 }
 
 async function printInfo(image: Image, volumes: readonly VolumeContent[], { output }: Session): Promise<void> {
-  for (const [depth, { name, container }] of chainOf(image).entries()) {
-    await output.print(depth === 0 ? escapeText(name) : `backing layer ${depth}: ${escapeText(name)}`);
-    await output.printAll(
-      propertyLines([
-        { key: 'format', value: container.format },
-        { key: 'virtualSize', value: container.size, unit: 'bytes' },
-        { key: 'fileSize', value: container.file.size, unit: 'bytes' },
-        { key: 'sectorSize', value: container.sectorSize, unit: 'bytes' },
-        ...container.properties,
-      ]),
-    );
-  }
+  await output.printAll(containerLines(image));
   if (image.partitionTable !== undefined) {
     await output.print(
       `partition table: ${image.partitionTable.scheme.toUpperCase()}, ${image.partitionTable.partitions.length} partitions`,
@@ -70,6 +79,46 @@ async function printInfo(image: Image, volumes: readonly VolumeContent[], { outp
         : `partition table: ${errorLine(image.partitionError)}`,
     );
   for (const volume of volumes) await output.printAll(volumeLines(volume));
+}
+
+/** The layers, what they are named by and what was opened for it, and the snapshots. */
+function* containerLines(image: Image): Generator<string, void> {
+  const { container, references } = image;
+  for (const [depth, { name, container: layer }] of image.layers.entries()) {
+    const view = image.view === undefined ? '' : `, ${formatView(image.view)}`;
+    yield depth === 0 ? escapeText(name) + view : `backing layer ${depth}: ${escapeText(name)}`;
+    const path = pathOf(layer);
+    yield* propertyLines([
+      { key: 'format', value: layer.format },
+      ...(depth === 0 || path === null ? [] : [{ key: 'path', value: path }]),
+      { key: 'virtualSize', value: layer.size, unit: 'bytes' },
+      { key: 'fileSize', value: layer.file.size, unit: 'bytes' },
+      { key: 'sectorSize', value: layer.sectorSize, unit: 'bytes' },
+      // Snapshots have a table of their own.
+      ...layer.properties.filter(({ key }) => key !== 'snapshots'),
+    ]);
+  }
+  if (references.length > 0) yield 'references:';
+  for (const { kind, name, path, opened, rule } of references) {
+    const found = path === undefined ? '' : ` = ${escapeText(path)}`;
+    yield `  ${kind} ${escapeText(name)}${found}: ${opened ? 'opened' : 'not opened'}, ${escapeUnprintable(rule)}`;
+  }
+  const snapshots = container.snapshots ?? [];
+  if (snapshots.length > 0) yield `snapshots: ${snapshots.length}`;
+  yield* snapshotLines(snapshots);
+}
+
+function snapshotLines(snapshots: readonly Snapshot[]): string[] {
+  if (snapshots.length === 0) return [];
+  const head = ['  id', 'name', 'date (UTC)', 'virtual size', 'VM state'];
+  const rows = snapshots.map(({ id, name, date, virtualSize, vmStateSize }) => [
+    `  ${escapeText(id)}`,
+    escapeText(name),
+    snapshotDate(date).replace('T', ' ').replace('Z', ''),
+    formatBytes(virtualSize),
+    vmStateSize === 0 ? '-' : formatBytes(vmStateSize),
+  ]);
+  return table([head, ...rows], ['left', 'left', 'left', 'right', 'right']);
 }
 
 function volumeLines({ volume, filesystem, content, error }: VolumeContent): string[] {

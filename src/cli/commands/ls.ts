@@ -52,8 +52,8 @@ export function registerLs(host: Host): void {
         .option('-R, --recursive', 'everything below, with paths')
         .option('--deleted', 'deleted entries that are still there too'),
     action: async (image, [locator], options, session) => {
-      const starts =
-        locator === undefined ? await roots(image, session) : [nodeTarget(await targetOf(image, locator, session))];
+      const target = await targetOf(image, locator, session);
+      const starts = target.kind === 'disk' ? await roots(target.image, session) : [nodeTarget(target)];
       const isSeveral = starts.length > 1 || options.recursive === true;
       const listed = listAll(starts, options, session);
       if (options.json === true) await session.output.jsonArray(entriesJson(listed, session));
@@ -73,7 +73,7 @@ async function roots(image: Image, session: Session): Promise<Start[]> {
         starts.push({ volume, filesystem, node: await filesystem.node(filesystem.rootId, session), path: '/' });
     } catch (error) {
       failures++;
-      session.leaveOut(`${volume.name === '' ? 'disk' : volume.name}: ${errorLine(error)}`);
+      session.leaveOut(`${volume.name || 'disk'}: ${errorLine(error)}`);
     }
   }
   if (image.partitionError !== undefined) session.leaveOut(errorLine(image.partitionError));
@@ -85,13 +85,10 @@ async function roots(image: Image, session: Session): Promise<Start[]> {
   return starts;
 }
 
-function nodeTarget(target: Target): Start {
+function nodeTarget(target: Exclude<Target, { kind: 'disk' }>): Start {
   if (target.kind === 'node') return target;
-  throw unsupported({
-    layer: 'ls',
-    expected: 'a path, such as p1:/',
-    found: target.kind === 'disk' ? 'the disk' : `the bytes of p${target.partition.number}`,
-  });
+  const found = `the bytes of ${target.volume.name}`;
+  throw unsupported({ layer: 'ls', expected: 'a path, such as p1:/', found });
 }
 
 async function* listAll(starts: readonly Start[], options: LsOptions, session: Session): AsyncGenerator<Listing, void> {

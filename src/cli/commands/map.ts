@@ -1,4 +1,14 @@
-import { escapeText, FileDevice, fileDevice, type LeafExtent, leafExtents, type Target } from '../../core/index.ts';
+import path from 'node:path';
+import {
+  escapeText,
+  FileDevice,
+  fileDevice,
+  type Image,
+  type Layer,
+  type LeafExtent,
+  leafExtents,
+  type Target,
+} from '../../core/index.ts';
 import { addImageCommand, type Host, targetOf } from '../image-command.ts';
 import { longTable } from '../output.ts';
 import { deviceOf } from '../target-bytes.ts';
@@ -10,6 +20,8 @@ interface MapRow {
   readonly kind: string;
   /** How many backing files down: 0 is the image itself. */
   readonly depth: number;
+  /** The name of the layer that has the extent, as `info` lists it. */
+  readonly layer: string;
   readonly file?: string | undefined;
   readonly offset?: number;
   readonly storedLength?: number;
@@ -19,16 +31,22 @@ export function registerMap(host: Host): void {
   addImageCommand(host, {
     usage: 'map <image> [locator]',
     description: 'where the bytes of the disk, a partition or a file lie in the host files',
-    examples: ['sectorscope map disk.qcow2', 'sectorscope map --json disk.qcow2 p2:/etc/passwd'],
-    action: async (image, [locator], options, { output, signal, ...rest }) => {
-      const device = mappedDevice(await targetOf(image, locator, { output, signal, ...rest }));
-      const extents = leafExtents(device, { start: 0, length: device.size }, { signal });
+    examples: [
+      'sectorscope map disk.qcow2',
+      'sectorscope map disk.qcow2 snapshot=before',
+      'sectorscope map --json disk.qcow2 p2:/etc/passwd',
+    ],
+    action: async (image, [locator], options, session) => {
+      const { output, signal } = session;
+      const target = await targetOf(image, locator, session);
+      const device = mappedDevice(target);
+      const rows = mapRows(leafExtents(device, { start: 0, length: device.size }, { signal }), target.image.layers);
       if (options.json === true) {
-        await output.jsonArray(mapRows(extents));
+        await output.jsonArray(rows);
         return;
       }
-      const lines = longTable(textRows(extents), ['right', 'right', 'left', 'right', 'right']);
-      for await (const piece of lines) await output.printAll(piece);
+      const align = ['right', 'right', 'left', 'right', 'right', 'right'] as const;
+      for await (const piece of longTable(textRows(rows, image), align)) await output.printAll(piece);
     },
   });
 }
@@ -39,44 +57,37 @@ function mappedDevice(target: Target): ReturnType<typeof deviceOf>['device'] {
   return deviceOf(target).device;
 }
 
-async function* mapRows(extents: AsyncIterable<LeafExtent>): AsyncGenerator<MapRow, void> {
+async function* mapRows(extents: AsyncIterable<LeafExtent>, layers: readonly Layer[]): AsyncGenerator<MapRow, void> {
   for await (const extent of extents) {
     const { start, length, depth } = extent;
-    if (extent.kind === 'zero') yield { start, length, kind: extent.explicit ? 'zero' : 'hole', depth };
-    else {
-      const file = extent.source instanceof FileDevice ? extent.source.path : undefined;
-      if (extent.kind === 'data')
-        yield { start, length, kind: 'data', depth, file, offset: extent.sourceOffset, storedLength: length };
-      else
-        yield {
-          start,
-          length,
-          kind: extent.encoding,
-          depth,
-          file,
-          offset: extent.sourceOffset,
-          storedLength: extent.sourceLength,
-        };
+    const layer = layers[depth]?.name ?? '';
+    if (extent.kind === 'zero') {
+      yield { start, length, kind: extent.explicit ? 'zero' : 'hole', depth, layer };
+      continue;
     }
+    const file = extent.source instanceof FileDevice ? extent.source.path : undefined;
+    const isPlain = extent.kind === 'data';
+    const kind = isPlain ? 'data' : extent.encoding;
+    const storedLength = isPlain ? length : extent.sourceLength;
+    yield { start, length, kind, depth, layer, file, offset: extent.sourceOffset, storedLength };
   }
 }
 
-async function* textRows(extents: AsyncIterable<LeafExtent>): AsyncGenerator<readonly string[], void> {
-  yield ['start', 'length', 'kind', 'depth', 'offset', 'file'];
-  for await (const row of mapRows(extents)) yield cells(row);
-}
-
-function cells(row: MapRow): string[] {
-  const stored = row.offset === undefined ? '' : hex(row.offset);
-  const size = row.storedLength === undefined || row.storedLength === row.length ? '' : ` (${row.storedLength} bytes)`;
-  return [
-    hex(row.start),
-    hex(row.length),
-    `${row.kind}${size}`,
-    String(row.depth),
-    stored,
-    row.file === undefined ? '' : escapeText(row.file),
-  ];
+/** Names of files as seen from the image's own folder, so that a row fits in 80 columns. */
+async function* textRows(rows: AsyncIterable<MapRow>, image: Image): AsyncGenerator<readonly string[], void> {
+  yield ['start', 'length', 'kind', 'stored', 'layer', 'offset', 'file'];
+  const folder = path.dirname(path.resolve(image.path));
+  const names = new Map<string, string>();
+  const nameOf = (file: string): string => {
+    const name = names.get(file) ?? escapeText(path.relative(folder, path.resolve(file)));
+    names.set(file, name);
+    return name;
+  };
+  for await (const { start, length, kind, depth, file, offset, storedLength } of rows) {
+    const stored = storedLength === undefined || storedLength === length ? '' : hex(storedLength);
+    const place = offset === undefined ? '' : hex(offset);
+    yield [hex(start), hex(length), kind, stored, String(depth), place, file === undefined ? '' : nameOf(file)];
+  }
 }
 
 function hex(value: number): string {

@@ -1,14 +1,20 @@
 import { divideUp, escapeText, formatBytes, type LayoutRow, layoutRows } from '../../core/index.ts';
 import { partitionJson, partitionTableJson } from '../describe.ts';
-import { addImageCommand, type Host } from '../image-command.ts';
+import { addImageCommand, type Host, imageOf } from '../image-command.ts';
 import { table } from '../output.ts';
 
 export function registerParts(host: Host): void {
   addImageCommand(host, {
-    usage: 'parts <image>',
+    usage: 'parts <image> [locator]',
     description: 'the partition table with its gaps, in the order of the disk',
-    examples: ['sectorscope parts disk.qcow2', 'sectorscope parts --json disk.img'],
-    action: async (image, _args, options, { output }) => {
+    examples: [
+      'sectorscope parts disk.qcow2',
+      'sectorscope parts disk.qcow2 snapshot=before',
+      'sectorscope parts --json disk.img',
+    ],
+    action: async (opened, [locator], options, session) => {
+      const { output } = session;
+      const image = await imageOf(opened, locator, session);
       if (image.partitionError !== undefined) throw image.partitionError;
       const partitions = image.partitionTable;
       if (options.json === true) {

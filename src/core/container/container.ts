@@ -115,7 +115,7 @@ export async function* leafExtents(
 }
 
 /** Where to look further for an extent's bytes; undefined when it is a leaf. */
-function layerBelow(extent: Extent, device: BlockDevice): { layer: BlockDevice; offset: number } | undefined {
+export function layerBelow(extent: Extent, device: BlockDevice): { layer: BlockDevice; offset: number } | undefined {
   if (extent.kind === 'inherited') return { layer: extent.layer, offset: extent.layerOffset };
   // A file of the host is where it ends: holes in one that holds a container's data are no matter of the disk.
   if (extent.kind !== 'data' || extent.source === device || extent.source instanceof FileDevice) return undefined;

@@ -1,7 +1,13 @@
-import type { BlockDevice } from '../device/block-device.ts';
+import type { BlockDevice, ResizableBlockDevice } from '../device/block-device.ts';
 import { notFound, unsupported } from '../errors.ts';
 import type { OpenContext } from '../format.ts';
-import type { Container, ContainerFormat, ContainerOptions } from './container.ts';
+import type {
+  Container,
+  ContainerFormat,
+  ContainerFormatName,
+  ContainerOptions,
+  WritableContainer,
+} from './container.ts';
 import { identifyForeign } from './foreign-formats.ts';
 import { qcow2Format } from './qcow2/qcow2-format.ts';
 import { rawFormat } from './raw.ts';
@@ -9,6 +15,9 @@ import { vhdxFormat } from './vhdx/vhdx-format.ts';
 
 /** Every container format, in the order they are tried; raw, which matches everything, stands last. */
 export const containerFormats: readonly ContainerFormat[] = [qcow2Format, vhdxFormat, rawFormat];
+
+/** Their names, as an option takes them. */
+export const containerFormatNames: readonly ContainerFormatName[] = containerFormats.map(({ name }) => name);
 
 /**
  * Opens the container that `device` holds: the format named, or the first whose magic matches. A magic of a format that we do
@@ -20,16 +29,35 @@ export async function openContainer(
   formatName?: string | undefined,
   options: ContainerOptions = {},
 ): Promise<Container> {
+  const format = await formatOf(device, formatName);
+  refuseMeaningless(format, options);
+  return format.open(device, context, options);
+}
+
+/** The same to write to it; UNSUPPORTED for a format that is only read. */
+export async function openWritableContainer(
+  device: ResizableBlockDevice,
+  context: OpenContext,
+  formatName?: string | undefined,
+): Promise<WritableContainer> {
+  const format = await formatOf(device, formatName);
+  if (format.openWritable !== undefined) return format.openWritable(device, context);
+  const writable = containerFormats.filter(({ openWritable }) => openWritable !== undefined);
+  throw unsupported({
+    layer: 'container',
+    expected: `a format that is written: ${writable.map(({ name }) => name).join(', ')}`,
+    found: `${format.name}, which is only read`,
+  });
+}
+
+async function formatOf(device: BlockDevice, formatName: string | undefined): Promise<ContainerFormat> {
   if (formatName === undefined) await refuseForeign(device);
   for (const format of containerFormats) {
-    if (formatName === undefined ? await format.probe(device) : format.name === formatName) {
-      refuseMeaningless(format, options);
-      return format.open(device, context, options);
-    }
+    if (formatName === undefined ? await format.probe(device) : format.name === formatName) return format;
   }
   throw unsupported({
     layer: 'container',
-    expected: `one of ${containerFormats.map((format) => format.name).join(', ')}`,
+    expected: `one of ${containerFormatNames.join(', ')}`,
     found: formatName ?? 'nothing that matches',
   });
 }
@@ -57,7 +85,7 @@ async function refuseForeign(device: BlockDevice): Promise<void> {
     layer: 'container',
     structure: 'magic bytes',
     offset: foreign.offset,
-    expected: `one of ${containerFormats.map((format) => format.name).join(', ')}`,
+    expected: `one of ${containerFormatNames.join(', ')}`,
     found: `${foreign.name}, which is not read yet (as raw bytes only when raw is asked for)`,
   });
 }

@@ -11,6 +11,7 @@ import {
   type ResizableBlockDevice,
 } from './block-device.ts';
 import type { Extent } from './extent.ts';
+import { lockForWriting } from './image-lock.ts';
 
 // The callback calls on a plain descriptor: FileHandle costs twice as much per read (measured in STACK.md).
 const openFile = promisify(fs.open);
@@ -43,7 +44,7 @@ export class FileDevice implements BlockDevice {
     this.path = path;
     this.currentSize = stat.size;
     this.sectorSize = sectorSize;
-    this.identity = `${stat.dev}:${stat.ino}`;
+    this.identity = identityOf(stat);
     this.#descriptor = descriptor;
     this.#owned = owned;
   }
@@ -122,6 +123,17 @@ export class WritableFileDevice extends FileDevice implements ResizableBlockDevi
     return new WritableFileDevice(path, descriptor, stat, options.sectorSize ?? DEFAULT_SECTOR_SIZE);
   }
 
+  /**
+   * Keeps other programs that honor QEMU's locks from writing to the file until it is closed. DENIED when one of them has it
+   * open already and does not share it, as QEMU does not what a machine writes. Nothing where the system has no such locks.
+   */
+  async lock(): Promise<void> {
+    const { locks } = await loadNative();
+    if (locks === undefined || lockForWriting(locks, this.descriptor)) return;
+    const expected = 'an image that no other program has open';
+    throw denied({ layer: 'file', structure: this.path, expected, found: 'a lock on it, as QEMU takes one' });
+  }
+
   async writeFrom(source: Uint8Array, offset: number, options?: ReadOptions): Promise<void> {
     checkRange(this, 'file', offset, source.length);
     let done = 0;
@@ -145,6 +157,16 @@ export class WritableFileDevice extends FileDevice implements ResizableBlockDevi
       throw systemError(cause, this.path);
     });
   }
+}
+
+/** What `FileDevice.identity` would be for the file at a path; undefined when there is none. */
+export async function fileIdentity(path: string): Promise<string | undefined> {
+  const stat = await fs.promises.stat(path).catch(() => undefined);
+  return stat === undefined ? undefined : identityOf(stat);
+}
+
+function identityOf({ dev, ino }: fs.Stats): string {
+  return `${dev}:${ino}`;
 }
 
 async function openReadOnly(path: string): Promise<number> {

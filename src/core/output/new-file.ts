@@ -21,20 +21,20 @@ export async function checkTarget(path: string, overwrite: boolean): Promise<voi
 }
 
 /**
- * Makes a file whole or not at all: `fill` writes to a temporary name beside it, which is renamed when everything is
- * written, and removed when anything fails or is cancelled.
+ * Makes a file whole or not at all: `fill` writes to a temporary name beside it (its second argument), which is renamed when
+ * everything is written, and removed when anything fails or is cancelled.
  */
 export async function writeNewFile(
   path: string,
   overwrite: boolean,
-  fill: (file: fs.FileHandle) => Promise<void>,
+  fill: (file: fs.FileHandle, temporary: string) => Promise<void>,
 ): Promise<void> {
   await checkTarget(path, overwrite);
   const temporary = temporaryName(path);
   try {
     const file = await fs.open(temporary, 'wx');
     try {
-      await fill(file);
+      await fill(file, temporary);
     } finally {
       await file.close();
     }

@@ -16,7 +16,7 @@ const TABS: readonly (readonly [Tab, string])[] = [
 ];
 const PROMPT_TITLES = { goto: 'Go to offset or place: ', find: 'Find: ' } as const;
 const PROMPT_EXAMPLES = {
-  goto: '0x1f0  2048s  1MiB  +512  p2  p2:/etc/passwd',
+  goto: '0x1f0  2048s  +512  p2:/etc/passwd  layer=1/p2',
   find: 'part of a name among the rows',
 } as const;
 
@@ -64,6 +64,8 @@ export function StatusBar({ state }: { state: TuiState }): ReactNode {
   );
 }
 
+const MESSAGE_ROLES = { info: 'plain', warning: 'warning', error: 'error' } as const;
+
 /** A message may take this many lines: what an error found stands at its end. */
 const MAX_MESSAGE_LINES = 4;
 
@@ -82,7 +84,7 @@ export function FooterBar({ state }: { state: TuiState }): ReactNode {
   const { columns } = state.viewport;
   if (state.prompt !== undefined) return <Text wrap="truncate">{promptLine(state.prompt, columns, theme)}</Text>;
   if (state.message !== undefined) {
-    const role = state.message.tone === 'error' ? 'error' : 'plain';
+    const role = MESSAGE_ROLES[state.message.tone];
     const lines = footerLines(state).map((line) => theme.paint(role, padTo(` ${line}`, columns)));
     return <Text wrap="truncate">{lines.join('\n')}</Text>;
   }

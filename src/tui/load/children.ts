@@ -1,12 +1,4 @@
-import {
-  backingLayers,
-  errorText,
-  type FileNode,
-  type Image,
-  type LayoutRow,
-  layoutRows,
-  type Volume,
-} from '../../core/index.ts';
+import { errorText, type FileNode, type Image, type LayoutRow, layoutRows, type Volume } from '../../core/index.ts';
 import { listDirectory } from './listing.ts';
 import type { TreeItem } from './tree-item.ts';
 
@@ -16,15 +8,22 @@ export interface ListingOptions {
   readonly showDeleted: boolean;
 }
 
-/** What stands below the image itself; nothing is read for it. */
+/** What stands below an image, or below a view of one; nothing is read for it. */
 export function diskChildren(image: Image): TreeItem[] {
   const items: TreeItem[] = [];
-  if (image.container.format !== 'raw') items.push({ kind: 'host-file', image });
-  for (const { name, device } of backingLayers(image.container)) items.push({ kind: 'backing', name, device });
+  const isInSameFile = image.view !== undefined && image.view.kind !== 'layer';
+  if (image.container.format !== 'raw' && !isInSameFile) items.push({ kind: 'host-file', image });
   if (image.partitionError !== undefined) items.push({ kind: 'error', text: errorText(image.partitionError) });
   if (image.partitionTable !== undefined) items.push({ kind: 'table', image, table: image.partitionTable });
   else for (const volume of image.volumes) items.push({ kind: 'volume', image, volume, partition: undefined });
+  for (const of of ['snapshot', 'layer'] as const)
+    if (image.views.some(({ kind }) => kind === of)) items.push({ kind: 'views', image, of });
+  for (const entry of image.views) if (entry.kind === 'log') items.push({ kind: 'view', image, entry });
   return items;
+}
+
+function viewItems(image: Image, of: 'snapshot' | 'layer'): TreeItem[] {
+  return image.views.filter(({ kind }) => kind === of).map((entry) => ({ kind: 'view', image, entry }));
 }
 
 function layoutItem(image: Image, row: LayoutRow): TreeItem {
@@ -44,6 +43,10 @@ export async function loadChildren(
     switch (item.kind) {
       case 'disk':
         return diskChildren(item.image);
+      case 'views':
+        return viewItems(item.image, item.of);
+      case 'view':
+        return diskChildren(await item.image.openView(item.entry.view));
       case 'table':
         return layoutRows(item.table, item.image.disk.size).map((row) => layoutItem(item.image, row));
       case 'volume':

@@ -3,9 +3,11 @@ import {
   divideUp,
   errorText,
   escapeText,
+  FileDevice,
   formatBytes,
   formatCount,
   formatExactBytes,
+  type Image,
   type LayoutRow,
   layoutRows,
   type Partition,
@@ -16,6 +18,7 @@ import { schemeName } from '../text/item-label.ts';
 import type { Details, Fact, Section, TableRow } from './facts.ts';
 import { entryDetails } from './node-details.ts';
 import type { EntryItem, TreeItem } from './tree-item.ts';
+import { noticeFacts, referenceSections, viewDetails, viewsDetails } from './view-details.ts';
 
 /** ink-table draws every row it is given. */
 const MAX_TABLE_ROWS = 50;
@@ -39,26 +42,17 @@ export async function loadDetails(item: TreeItem, signal: AbortSignal): Promise<
           {
             title: 'Image file',
             facts: [
-              ['path', escapeText(item.image.path)],
+              ['path', hostPath(item.image)],
               ['size', formatExactBytes(item.image.container.file.size)],
               ['shows', `the bytes of the ${item.image.container.format} file itself, not of the disk in it`],
             ],
           },
         ],
       };
-    case 'backing':
-      return {
-        sections: [
-          {
-            title: 'Backing layer',
-            facts: [
-              ['name', escapeText(item.name)],
-              ['virtual size', formatExactBytes(item.device.size)],
-              ...('properties' in item.device ? layerFacts(item.device) : []),
-            ],
-          },
-        ],
-      };
+    case 'views':
+      return viewsDetails(item.image, item.of);
+    case 'view':
+      return viewDetails(item.entry);
     case 'region':
     case 'gap': {
       const title = item.kind === 'gap' ? 'Unallocated' : 'Partition table structure';
@@ -74,9 +68,9 @@ export async function loadDetails(item: TreeItem, signal: AbortSignal): Promise<
   }
 }
 
-function layerFacts(device: BlockDevice): Fact[] {
-  const { format, properties } = device as BlockDevice & { format: string; properties: PartitionTable['properties'] };
-  return [['format', format], ...properties.map(formatProperty)];
+/** A layer's image is called as the layer above calls it: its file has a path. */
+function hostPath({ container: { file }, path }: Image): string {
+  return escapeText(file instanceof FileDevice ? file.path : path);
 }
 
 function diskDetails({ image }: Extract<TreeItem, { kind: 'disk' }>): Details {
@@ -92,9 +86,11 @@ function diskDetails({ image }: Extract<TreeItem, { kind: 'disk' }>): Details {
       ? []
       : [['diagnostics', `${image.diagnostics.length}: press ! to read them`] as const]),
   ];
+  facts.unshift(...noticeFacts(image));
   const sections: Section[] = [{ title: 'Disk image', facts }];
   const known = container.properties.filter(({ value }) => value !== null && value !== disk.size);
   if (known.length > 0) sections.push({ title: container.format, facts: known.map(formatProperty) });
+  sections.push(...referenceSections(image));
   return {
     sections,
     ...(partitionTable === undefined ? {} : { table: tableRows(partitionTable, disk.size) }),

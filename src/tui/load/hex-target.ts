@@ -34,8 +34,8 @@ export async function openHexTarget(item: TreeItem, signal: AbortSignal): Promis
       return contiguous(item.image.disk, 0);
     case 'host-file':
       return offDisk(item.image.container.file, 'image file');
-    case 'backing':
-      return offDisk(item.device, 'backing layer');
+    case 'view':
+      return contiguous((await item.image.openView(item.entry.view)).disk, 0);
     case 'volume': {
       if (item.volume !== undefined) return contiguous(item.volume.device, item.partition?.start ?? 0);
       return item.partition === undefined ? undefined : part(item.image.disk, item.partition);

@@ -1,4 +1,4 @@
-import { DiskError, formatLocator, type Image, parseLocator } from '../../core/index.ts';
+import { DiskError, formatLocator, formatView, type Image, parseLocator } from '../../core/index.ts';
 import type { RevealStep } from '../state/tree.ts';
 import { diskChildren, loadChildren } from './children.ts';
 import { keyOf, type TreeItem } from './tree-item.ts';
@@ -24,13 +24,22 @@ export async function revealSteps(
     return child;
   };
   const childrenOf = (item: TreeItem): Promise<readonly TreeItem[]> => loadChildren(item, { showDeleted }, signal);
-  if (target.kind === 'disk') return steps;
 
-  const root: TreeItem = { kind: 'disk', image };
-  let here: TreeItem = root;
+  let here: TreeItem = { kind: 'disk', image };
   let children: readonly TreeItem[] = diskChildren(image);
-  if (image.partitionTable !== undefined) {
-    here = await into(root, children, 'table');
+  const { view } = target.image;
+  if (view !== undefined) {
+    if (view.kind !== 'log') {
+      here = await into(here, children, `views ${view.kind}`);
+      children = await childrenOf(here);
+    }
+    here = await into(here, children, `view ${formatView(view)}`);
+    if (target.kind === 'disk') return steps;
+    children = await childrenOf(here);
+  }
+  if (target.kind === 'disk') return steps;
+  if (target.image.partitionTable !== undefined) {
+    here = await into(here, children, 'table');
     children = await childrenOf(here);
   }
   const partition = target.kind === 'partition' ? target.partition : target.volume.partition;

@@ -1,10 +1,12 @@
 import {
-  type BlockDevice,
   type ByteRange,
   type EntryKind,
   type FileSystem,
   formatLocator,
+  formatPlace,
+  formatView,
   type Image,
+  type ImageView,
   type Partition,
   type PartitionTable,
   type Volume,
@@ -28,7 +30,10 @@ export interface EntryItem {
 export type TreeItem =
   | { readonly kind: 'disk'; readonly image: Image }
   | { readonly kind: 'host-file'; readonly image: Image }
-  | { readonly kind: 'backing'; readonly name: string; readonly device: BlockDevice }
+  /** The snapshots of an image, or its layers, behind one row. */
+  | { readonly kind: 'views'; readonly image: Image; readonly of: 'snapshot' | 'layer' }
+  /** Another disk in the files of `image`; opened with the row. */
+  | { readonly kind: 'view'; readonly image: Image; readonly entry: ImageView }
   | { readonly kind: 'table'; readonly image: Image; readonly table: PartitionTable }
   /** A partition, or the bare disk. An extended partition bears no volume. */
   | {
@@ -51,6 +56,8 @@ export function isExpandable(item: TreeItem): boolean {
     case 'disk':
     case 'table':
     case 'filesystem':
+    case 'views':
+    case 'view':
       return true;
     case 'volume':
       return item.volume !== undefined;
@@ -70,6 +77,8 @@ export function opensItself(item: TreeItem): boolean {
 /** Tells an item among its siblings. */
 export function keyOf(item: TreeItem): string {
   if (item.kind === 'volume') return `volume ${item.partition?.number ?? 'bare'}`;
+  if (item.kind === 'views') return `views ${item.of}`;
+  if (item.kind === 'view') return `view ${formatView(item.entry.view)}`;
   return item.kind === 'entry' ? `entry ${item.nodeId} ${item.name}` : item.kind;
 }
 
@@ -83,8 +92,10 @@ export function pathOf(item: EntryItem): string {
 /** Where the item is, as a locator that can be typed; undefined for what has none. */
 export function locatorOf(item: TreeItem): string | undefined {
   switch (item.kind) {
+    case 'view':
+      return formatView(item.entry.view);
     case 'volume':
-      return item.partition === undefined ? ':/' : `p${item.partition.number}`;
+      return formatPlace(item.image.view, item.partition === undefined ? ':/' : `p${item.partition.number}`);
     case 'filesystem':
       return formatLocator(item.volume.name, '/');
     case 'entry':
@@ -99,6 +110,7 @@ export function diskStartOf(item: TreeItem): number | undefined {
   switch (item.kind) {
     case 'disk':
     case 'table':
+    case 'view':
       return 0;
     case 'volume':
       return item.partition?.start ?? 0;

@@ -1,8 +1,9 @@
 import type { Image } from '../../core/index.ts';
 import { diskChildren } from '../load/children.ts';
+import { noticeText } from '../load/view-details.ts';
 import { emptyHex } from './hex-view.ts';
 import type { Viewport } from './layout.ts';
-import type { Page, TuiState } from './state.ts';
+import type { Message, Page, TuiState } from './state.ts';
 import { initialTree } from './tree.ts';
 
 export interface StartOptions {
@@ -13,6 +14,14 @@ export interface StartOptions {
 }
 
 export const emptyPage: Page<never> = { content: undefined, problem: undefined, scroll: 0 };
+
+/** What is odd in the container itself is said at once, in a line: the rest is behind a key. */
+function noticeOf({ notices }: Image): Message | undefined {
+  const first = notices[0];
+  if (first === undefined) return undefined;
+  const more = notices.length === 1 ? '' : ` (and ${notices.length - 1} more: press !)`;
+  return { text: `${noticeText(first)}${more}`, tone: 'warning' };
+}
 
 export function initialState(image: Image, viewport: Viewport, { locator, offset }: StartOptions = {}): TuiState {
   const root = { kind: 'disk', image } as const;
@@ -30,7 +39,7 @@ export function initialState(image: Image, viewport: Viewport, { locator, offset
     prompt: undefined,
     found: '',
     overlay: undefined,
-    message: undefined,
+    message: noticeOf(image),
     going: locator === undefined || locator === '' ? undefined : { id: 0, locator },
     showDeleted: false,
     contents: new Map(),

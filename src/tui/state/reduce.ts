@@ -35,7 +35,7 @@ export function reduce(state: TuiState, action: TuiAction): TuiState {
 
 function arrived(state: TuiState, steps: readonly RevealStep[]): TuiState {
   const next = realigned({
-    ...withTree({ ...state, message: undefined }, reveal(state.tree, steps)),
+    ...withTree({ ...state, message: lasting(state.message) }, reveal(state.tree, steps)),
     going: undefined,
     isZoomed: false,
   });
@@ -43,6 +43,11 @@ function arrived(state: TuiState, steps: readonly RevealStep[]): TuiState {
   if (pending === undefined) return { ...next, pane: 'tree' };
   const viewing: TuiState = { ...next, pane: 'view' };
   return window === undefined ? viewing : gotoOffset(viewing, pending);
+}
+
+/** What a goto said of itself is over when it has arrived. */
+function lasting(message: TuiState['message']): TuiState['message'] {
+  return message?.tone === 'info' ? undefined : message;
 }
 
 type SubjectAction = Extract<TuiAction, { readonly subject: number }>;

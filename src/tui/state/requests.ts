@@ -14,6 +14,8 @@ export type LoadRequest = { readonly key: string } & (
 
 /** Volumes whose content is looked at ahead, one at a time; the rest are when they are opened. */
 const MAX_CONTENT_PROBES = 64;
+/** Contents that are kept, those of views too. */
+const MAX_CONTENTS = 4096;
 
 /** Everything the state is waiting for; pure, so that what is read when is plain to see and to test. */
 export function wantedRequests(state: TuiState): LoadRequest[] {
@@ -39,11 +41,21 @@ export function wantedRequests(state: TuiState): LoadRequest[] {
     pageRequest('details');
     if (state.tab === 'text') pageRequest('text');
   }
-  const unknown = imageOf(state)
-    .volumes.slice(0, MAX_CONTENT_PROBES)
-    .find(({ name }) => !state.contents.has(name));
+  const unknown = unknownVolume(state);
   if (unknown !== undefined) requests.push({ kind: 'content', key: `content ${unknown.name}`, volume: unknown });
   return requests;
+}
+
+/** The next volume to look into: those of the image first, then those of its views that are on the screen. */
+function unknownVolume(state: TuiState): Volume | undefined {
+  const { tree, contents } = state;
+  const isUnknown = ({ name }: Volume): boolean => !contents.has(name);
+  const own = imageOf(state).volumes.slice(0, MAX_CONTENT_PROBES).find(isUnknown);
+  if (own !== undefined || contents.size >= MAX_CONTENTS) return own;
+  const shown = tree.rows.slice(tree.top, tree.top + layoutIn(state).height);
+  return shown
+    .map(({ item }) => (item.kind === 'volume' && item.image.view !== undefined ? item.volume : undefined))
+    .find((volume) => volume !== undefined && isUnknown(volume));
 }
 
 function childRequests({ tree, showDeleted }: TuiState): LoadRequest[] {

@@ -44,7 +44,7 @@ export interface GotoRequest {
 
 export interface Message {
   readonly text: string;
-  readonly tone: 'info' | 'error';
+  readonly tone: 'info' | 'warning' | 'error';
 }
 
 export interface TuiState {

@@ -27,6 +27,12 @@ export function formatTime(time: Timestamp): string {
   return `${day} ${clock.slice(0, 8)}.${String(time.nanoseconds).padStart(9, '0')} ${zone}`;
 }
 
+/** `2024-05-06 07:08`, of milliseconds since 1970, in UTC. */
+export function formatDay(milliseconds: number): string {
+  const date = new Date(milliseconds);
+  return Number.isNaN(date.getTime()) ? '' : date.toISOString().slice(0, 16).replace('T', ' ');
+}
+
 /** Twelve permission bits as `ls -l` prints them, and in octal: `-rwsr-xr-x (4755)`. */
 export function formatModeBits(mode: number, kind: NodeKind): string {
   return `${formatMode(kind, mode)} (${mode.toString(8).padStart(4, '0')})`;

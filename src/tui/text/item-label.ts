@@ -1,6 +1,7 @@
-import { escapeText, formatBytes } from '../../core/index.ts';
+import { escapeText, formatBytes, type ImageView, isContainer } from '../../core/index.ts';
 import type { EntryItem, TreeItem } from '../load/tree-item.ts';
 import type { Role } from '../theme.ts';
+import { formatDay } from './format.ts';
 
 export interface ItemLabel {
   readonly text: string;
@@ -20,8 +21,12 @@ export function itemLabel(item: TreeItem, contents: ReadonlyMap<string, string>)
       };
     case 'host-file':
       return { text: 'image file', note: formatBytes(item.image.container.file.size), role: 'plain' };
-    case 'backing':
-      return { text: `backing ${baseName(item.name)}`, note: formatBytes(item.device.size), role: 'plain' };
+    case 'views': {
+      const count = item.image.views.filter(({ kind }) => kind === item.of).length;
+      return { text: item.of === 'snapshot' ? 'snapshots' : 'layers', note: String(count), role: 'structure' };
+    }
+    case 'view':
+      return viewLabel(item.entry);
     case 'table':
       return { text: `${schemeName(item.table.scheme)} partition table`, note: '', role: 'structure' };
     case 'volume':
@@ -40,6 +45,27 @@ export function itemLabel(item: TreeItem, contents: ReadonlyMap<string, string>)
       return { text: 'loading…', note: '', role: 'dim' };
     case 'error':
       return { text: item.text, note: '', role: 'error' };
+  }
+}
+
+function viewLabel(entry: ImageView): ItemLabel {
+  switch (entry.kind) {
+    case 'snapshot': {
+      const { id, name, date } = entry.snapshot;
+      return {
+        text: name === '' ? `ID ${escapeText(id)}` : escapeText(name),
+        note: formatDay(date),
+        role: 'structure',
+      };
+    }
+    case 'layer':
+      return {
+        text: `${entry.layer} ${baseName(entry.name)}`,
+        note: isContainer(entry.device) ? entry.device.format : 'raw',
+        role: 'structure',
+      };
+    case 'log':
+      return { text: 'before log replay', note: 'as the file stands', role: 'structure' };
   }
 }
 

@@ -100,8 +100,8 @@ export function diagnosticLines(diagnostics: readonly Diagnostic[], width: numbe
   if (diagnostics.length === 0)
     return [[['plain', 'Nothing odd was met so far. Filesystems are looked at when they are opened.']]];
   const lines: Line[] = [];
-  for (const { layer, structure, offset, message } of diagnostics) {
-    const place = [layer, structure, offset === undefined ? undefined : `at ${formatOffset(offset)}`];
+  for (const { layer, structure, offset, message, view } of diagnostics) {
+    const place = [view, layer, structure, offset === undefined ? undefined : `at ${formatOffset(offset)}`];
     const head = place.filter((part) => part !== undefined).join(' ');
     lines.push([['warning', truncate(errorText(head), width)]]);
     for (const piece of wrapWords(errorText(message), Math.max(10, width - 2))) lines.push([['plain', `  ${piece}`]]);

@@ -1,4 +1,4 @@
-import { formatBytes } from '../../core/index.ts';
+import { formatBytes, formatView, type ImageView } from '../../core/index.ts';
 import type { Segment } from '../load/hex-target.ts';
 import { diskStartOf, locatorOf, type TreeItem } from '../load/tree-item.ts';
 import { imageOf } from '../state/selectors.ts';
@@ -8,17 +8,26 @@ import { itemLabel } from './item-label.ts';
 
 /** The parts of the status line, the most important first: format and size, where the cursor is, where that is on the disk, the name. */
 export function statusParts(state: TuiState): string[] {
-  const { container, disk } = imageOf(state);
   const { item } = state.subject;
-  const image = `${container.format} ${formatBytes(disk.size)}`;
+  const { container, disk } = 'image' in item ? item.image : imageOf(state);
+  const image = item.kind === 'view' ? viewSize(item.entry) : `${container.format} ${formatBytes(disk.size)}`;
   const place = state.tab === 'hex' ? bytePlace(state) : itemPlace(state, disk.sectorSize);
   return [image, ...place, nameOf(item)].filter((part) => part !== '');
+}
+
+function viewSize(entry: ImageView): string {
+  if (entry.kind === 'log') return '';
+  const size = entry.kind === 'layer' ? entry.device.size : entry.snapshot.virtualSize;
+  return `${entry.kind} ${formatBytes(size)}`;
 }
 
 function nameOf(item: TreeItem): string {
   if (item.kind === 'note' || item.kind === 'loading' || item.kind === 'error') return '';
   const name = itemLabel(item, new Map()).text;
-  return item.kind === 'disk' ? '' : (locatorOf(item) ?? name);
+  if (item.kind === 'disk') return '';
+  const view = 'image' in item ? item.image.view : undefined;
+  // What has no locator of its own says in which of the disks it lies.
+  return locatorOf(item) ?? (view === undefined ? name : `${formatView(view)}: ${name}`);
 }
 
 /** The offset in the thing in view, and the place on the disk. */

@@ -75,8 +75,8 @@ function noSuchSnapshot(header: Qcow2Header, snapshots: readonly Qcow2Snapshot[]
   });
 }
 
-/** The part of an L1 table that a disk needs; a disk of no bytes needs none, and its table may be anywhere. */
-async function readL1Table(file: BlockDevice, offset: number, entryCount: number): Promise<MappingTable> {
+/** An L1 table, or the part of one that a disk needs; a disk of no bytes needs none, and its table may be anywhere. */
+export async function readL1Table(file: BlockDevice, offset: number, entryCount: number): Promise<MappingTable> {
   const bytes = entryCount === 0 ? new Uint8Array(0) : await readBytes(file, offset, entryCount * ENTRY_BYTES);
   return new MappingTable(bytes, offset);
 }

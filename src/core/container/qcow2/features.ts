@@ -12,7 +12,8 @@ const READABLE_BITS: readonly number[] = Object.values(INCOMPATIBLE);
 /** Bits of the autoclear mask (bytes 88 to 95). */
 export const AUTOCLEAR = { bitmaps: 0, rawDataFile: 1 } as const;
 
-const SPECIFICATION_NAMES: Readonly<Record<FeatureKind, readonly string[]>> = {
+/** The names of the known feature bits, as QEMU writes them, by the number of the bit. */
+export const SPECIFICATION_NAMES: Readonly<Record<FeatureKind, readonly string[]>> = {
   incompatible: ['dirty bit', 'corrupt bit', 'external data file', 'compression type', 'extended L2 entries'],
   compatible: ['lazy refcounts'],
   autoclear: ['bitmaps', 'raw external data'],

@@ -11,15 +11,15 @@ export const QCOW2_MAGIC = 0x514649fb;
 export const HEADER_V2_BYTES = 72;
 /** The shortest version 3 header. */
 const HEADER_V3_BYTES = 104;
-const MIN_CLUSTER_BITS = 9;
-const MAX_CLUSTER_BITS = 21;
+export const MIN_CLUSTER_BITS = 9;
+export const MAX_CLUSTER_BITS = 21;
 /** With extended L2 entries: a subcluster has at least 512 bytes. */
 const MIN_EXTENDED_CLUSTER_BITS = 14;
 /** QEMU's limit, 32 MiB of L1 table, in entries of 8 bytes. */
 export const MAX_L1_ENTRIES = (32 * 1024 * 1024) / 8;
 const MAX_REFCOUNT_ORDER = 6;
 /** The specification's limit on the backing file's name, in bytes. */
-const MAX_BACKING_NAME_BYTES = 1023;
+export const MAX_BACKING_NAME_BYTES = 1023;
 /** QEMU's limit on the number of internal snapshots. */
 const MAX_SNAPSHOTS = 65536;
 

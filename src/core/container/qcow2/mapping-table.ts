@@ -7,9 +7,12 @@ export class MappingTable {
   readonly hostOffset: number;
   /** Entries that are there: fewer than the table should have when the file ends inside it. */
   readonly entryCount: number;
+  /** The table as it stands in the file; writing changes it by `set` only. */
+  readonly bytes: Uint8Array;
   readonly #view: DataView;
 
   constructor(bytes: Uint8Array, hostOffset: number) {
+    this.bytes = bytes;
     this.#view = viewOf(bytes);
     this.hostOffset = hostOffset;
     this.entryCount = Math.floor(bytes.length / ENTRY_BYTES);
@@ -23,6 +26,12 @@ export class MappingTable {
   /** Bits 0 to 31 of entry `index`. */
   low(index: number): number {
     return this.#view.getUint32(index * ENTRY_BYTES + 4);
+  }
+
+  /** Changes entry `index` in memory: bits 32 to 63, and 0 to 31. */
+  set(index: number, high: number, low: number): void {
+    this.#view.setUint32(index * ENTRY_BYTES, high);
+    this.#view.setUint32(index * ENTRY_BYTES + 4, low);
   }
 
   /** Where entry `index` stands in the image file. */

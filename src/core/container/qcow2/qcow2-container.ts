@@ -12,7 +12,7 @@ import type { Qcow2Header } from './header.ts';
 import type { CompressionType } from './inflate-cluster.ts';
 import type { MappingTable } from './mapping-table.ts';
 import { subclusterRun } from './subcluster-run.ts';
-import { TableCache } from './table-cache.ts';
+import { TableCache, type TableSource } from './table-cache.ts';
 import { type L2Entry, l2TableSpan, SUBCLUSTERS, unpackL1Entry } from './table-entries.ts';
 
 /** What `qcow2Format.open` has read and checked. */
@@ -24,6 +24,8 @@ export interface Qcow2Parts {
   readonly virtualSize: number;
   /** The entries that the virtual disk needs; what it lacks at the end counts as unallocated. */
   readonly l1Table: MappingTable;
+  /** Who writes has its own, which knows what the file does not have yet. */
+  readonly l2Tables?: TableSource | undefined;
   /** Where uncompressed clusters lie: the image file, or the external data file. */
   readonly dataFile: BlockDevice;
   readonly encryption: ClusterEncryption | undefined;
@@ -44,7 +46,7 @@ export class Qcow2Container implements Container {
   readonly properties: readonly Property[];
   readonly #header: Qcow2Header;
   readonly #l1Table: MappingTable;
-  readonly #l2Tables: TableCache;
+  readonly #l2Tables: TableSource;
   readonly #data: DataClusters;
   readonly #compressed: CompressedClusters;
   /** Bytes of the disk that one L2 table maps. */
@@ -66,7 +68,7 @@ export class Qcow2Container implements Container {
     this.properties = parts.properties;
     this.#header = header;
     this.#l1Table = parts.l1Table;
-    this.#l2Tables = new TableCache(file, clusterSize);
+    this.#l2Tables = parts.l2Tables ?? new TableCache(file, clusterSize);
     const encrypted = encryption === undefined ? undefined : new EncryptedClusters(dataFile, encryption);
     this.#data = new DataClusters(dataFile, clusterSize, encrypted, parts.report);
     this.#compressed = new CompressedClusters(file, parts.compressionType, clusterSize);

@@ -4,13 +4,7 @@ import { decodeName } from '../../bytes/text.ts';
 import { type BlockDevice, readBytes } from '../../device/block-device.ts';
 import { unsupported } from '../../errors.ts';
 import type { OpenContext } from '../../format.ts';
-import {
-  type BackingLayer,
-  type Container,
-  type ContainerFormat,
-  type ContainerOptions,
-  isContainer,
-} from '../container.ts';
+import { type BackingLayer, type ContainerFormat, type ContainerOptions, isContainer } from '../container.ts';
 import { listSnapshots, openState } from './disk-state.ts';
 import { checkEncryption, openEncryption } from './encryption.ts';
 import { AUTOCLEAR, INCOMPATIBLE, unreadableFeatures } from './features.ts';
@@ -30,8 +24,9 @@ import {
 import { EXTENSION, type HeaderExtensions, parseHeaderExtensions } from './header-extensions.ts';
 import { COMPRESSION_TYPES, type CompressionType } from './inflate-cluster.ts';
 import { describeBitmaps, propertiesOf } from './properties.ts';
-import { Qcow2Container } from './qcow2-container.ts';
+import { Qcow2Container, type Qcow2Parts } from './qcow2-container.ts';
 import { publicSnapshot } from './snapshot-table.ts';
+import { WritableQcow2Container } from './write/writable-qcow2-container.ts';
 
 /** The specification has no limit for it; no system that we know takes a longer path. */
 const MAX_DATA_FILE_NAME = 4096;
@@ -45,7 +40,7 @@ async function probe(device: BlockDevice): Promise<boolean> {
  * Reads header, extensions and L1 table, unlocks the data and opens the files that the image names; nothing is allocated for a
  * field before it is checked.
  */
-async function open(file: BlockDevice, context: OpenContext, options: ContainerOptions = {}): Promise<Container> {
+async function readParts(file: BlockDevice, context: OpenContext, options: ContainerOptions = {}): Promise<Qcow2Parts> {
   const start = await readBytes(file, 0, Math.min(file.size, HEADER_V2_BYTES));
   const cluster = await readBytes(file, 0, Math.min(file.size, firstClusterBytes(start)));
   const fields = parseHeader(cluster);
@@ -64,7 +59,7 @@ async function open(file: BlockDevice, context: OpenContext, options: ContainerO
   const backing = await openBacking(cluster, header, extensions, context);
   const { snapshot, virtualSize, l1Table } = state;
   const facts = { header, extensions, compressionType, backing, encryption, bitmaps, snapshots, snapshot };
-  return new Qcow2Container({
+  return {
     file,
     header,
     compressionType,
@@ -76,11 +71,17 @@ async function open(file: BlockDevice, context: OpenContext, options: ContainerO
     snapshots: (snapshots ?? []).map(publicSnapshot),
     properties: propertiesOf(facts),
     report: (diagnostic) => context.report(diagnostic),
-  });
+  };
 }
 
 /** QEMU's format for disk images (docs/interop/qcow2.txt in its source), versions 2 and 3. */
-export const qcow2Format: ContainerFormat = { name: 'qcow2', options: ['snapshot', 'passphrase'], probe, open };
+export const qcow2Format: ContainerFormat = {
+  name: 'qcow2',
+  options: ['snapshot', 'passphrase'],
+  probe,
+  open: async (file, context, options) => new Qcow2Container(await readParts(file, context, options)),
+  openWritable: async (file, context) => WritableQcow2Container.open(file, await readParts(file, context)),
+};
 
 function refuseUnreadable(header: HeaderFields, extensions: HeaderExtensions): void {
   const features = unreadableFeatures(header.incompatibleFeatures, extensions.featureNames);

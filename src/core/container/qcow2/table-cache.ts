@@ -8,8 +8,15 @@ const L2_CACHE_BYTES = 16 * 1024 * 1024;
 /** Tables of 512 bytes cost more in bookkeeping than in bytes. */
 const MAX_TABLES = 8192;
 
+/** Where a container has its L2 tables from. */
+export interface TableSource {
+  /** The table at `hostOffset`, which must lie inside the file; a table that the file's end cuts has fewer entries. */
+  load(hostOffset: number): Promise<MappingTable>;
+  clear(): void;
+}
+
 /** L2 tables by their offset in the image file, each read whole and once for all that wait for it. */
-export class TableCache {
+export class TableCache implements TableSource {
   readonly #file: BlockDevice;
   readonly #tableBytes: number;
   readonly #tables: LRUCache<number, MappingTable>;
@@ -21,7 +28,6 @@ export class TableCache {
     this.#tables = new LRUCache({ max: clamp(divideDown(L2_CACHE_BYTES, tableBytes), 1, MAX_TABLES) });
   }
 
-  /** The table at `hostOffset`, which must lie inside the file; a table that the file's end cuts has fewer entries. */
   async load(hostOffset: number): Promise<MappingTable> {
     const kept = this.#tables.get(hostOffset);
     if (kept !== undefined) return kept;
@@ -38,6 +44,11 @@ export class TableCache {
     const table = new MappingTable(await readBytes(this.#file, hostOffset, length), hostOffset);
     this.#tables.set(hostOffset, table);
     return table;
+  }
+
+  /** Keeps a table that came from elsewhere than `load`, in place of what was kept for its offset. */
+  keep(table: MappingTable): void {
+    this.#tables.set(table.hostOffset, table);
   }
 
   clear(): void {

@@ -1,0 +1,103 @@
+import type { Command } from 'commander';
+import {
+  type BlockDevice,
+  denied,
+  FileDevice,
+  formatPlace,
+  type Locator,
+  outOfRange,
+  parseLocator,
+  parseSize,
+  streamBytes,
+  unsupported,
+  type WritableImage,
+} from '../../core/index.ts';
+import type { Host } from '../image-command.ts';
+import { type Session, standardInput } from '../session.ts';
+import { addWriteCommand, type WriteOptions } from '../write-command.ts';
+
+interface Options extends WriteOptions {
+  readonly offset: string;
+  readonly input: string;
+}
+
+export function registerWrite(host: Host): void {
+  addWriteCommand<Options>(host, {
+    usage: 'write <image> [locator]',
+    description: 'writes raw bytes over those of the disk or of a partition',
+    examples: [
+      'sectorscope write disk.qcow2 --offset 0 --input boot.bin --write',
+      'printf hello | sectorscope write disk.qcow2 p2 --offset 4KiB --input - --write',
+    ],
+    options: (command: Command) =>
+      command
+        .requiredOption('--offset <n>', 'where to begin: 4096, 0x1000, 8s, 4KiB')
+        .requiredOption('--input <file>', 'the bytes to write; - for standard input'),
+    plan: async (image, [text], options, session) => {
+      const locator = writtenLocator(text);
+      const { device } = await image.resolve(locator, session);
+      const offset = parseSize(options.offset, device.sectorSize);
+      // Standard input is left to whoever reads it: its length is not known.
+      if (options.input === '-') return `write standard input at ${placeName(locator, offset)}`;
+      await using input = await FileDevice.open(options.input);
+      if (await image.hasFile(options.input)) throw sameFile(options.input);
+      checkRoom(device.size, offset, input);
+      return `write ${input.size} bytes at ${placeName(locator, offset)}`;
+    },
+    run: async (image, [text], options, session) => {
+      const locator = writtenLocator(text);
+      await using input =
+        options.input === '-' ? await standardInput(session, {}) : await FileDevice.open(options.input);
+      const range = await image.rangeOf(locator.kind === 'partition' ? locator.partition : undefined);
+      const offset = parseSize(options.offset, range.sectorSize);
+      if (await image.hasFile(options.input)) throw sameFile(options.input);
+      checkRoom(range.length, offset, input);
+      await copyInto(image, range.start + offset, input, session);
+      const { size: length } = input;
+      if (options.json === true) await session.output.json({ path: image.path, locator: text ?? '', offset, length });
+      else session.note(`${image.path}: ${length} bytes written at ${placeName(locator, offset)}`);
+    },
+  });
+}
+
+function writtenLocator(text: string | undefined): Locator {
+  const locator = parseLocator(text);
+  if (locator.view === undefined && locator.kind !== 'path') return locator;
+  throw unsupported({ layer: 'write', expected: 'the disk or a partition, such as p2', found: text });
+}
+
+function placeName(locator: Locator, offset: number): string {
+  const place = locator.kind === 'partition' ? `p${locator.partition}` : 'the disk';
+  return `byte ${offset} of ${formatPlace(locator.view, place)}`;
+}
+
+/** All of it or none: a write that does not fit is refused before the first byte. */
+function checkRoom(room: number, offset: number, input: BlockDevice): void {
+  if (offset + input.size <= room) return;
+  const found = `${input.size} bytes at ${offset}`;
+  throw outOfRange({ layer: 'write', expected: `a range inside ${room} bytes`, found });
+}
+
+function sameFile(input: string): Error {
+  const expected = 'another file';
+  return denied({ layer: 'write', structure: input, expected, found: 'a file of the image itself' });
+}
+
+async function copyInto({ disk }: WritableImage, start: number, input: BlockDevice, session: Session): Promise<void> {
+  const { signal } = session;
+  const progress = session.progress('Writing');
+  let done = 0;
+  try {
+    for await (const chunk of streamBytes(input, { start: 0, length: input.size }, { signal })) {
+      await disk.writeFrom(chunk, start + done, { signal });
+      done += chunk.length;
+      progress.update({ done, total: input.size });
+    }
+  } catch (error) {
+    session.note(`the first ${done} of ${input.size} bytes were written`);
+    throw error;
+  } finally {
+    progress.end();
+    await disk.flush();
+  }
+}

@@ -1,0 +1,49 @@
+import { denied, type Image, openImage, openWritableImage, type WritableImage } from '../core/index.ts';
+import { addOpenOptions, type Host } from './image-command.ts';
+import { type ImageOptions, noteDiagnostics, openOptions, type Session } from './session.ts';
+
+/** The options of a command that writes to an image. */
+export interface WriteOptions extends ImageOptions {
+  /** The user's explicit word. */
+  readonly write?: boolean;
+}
+
+export interface WriteCommand<Options extends WriteOptions> {
+  /** As commander has them; the first argument is the image. */
+  readonly usage: string;
+  readonly description: string;
+  readonly examples: readonly string[];
+  readonly options?: (command: ReturnType<Host['program']['command']>) => void;
+  /** What the command would do, in words that follow "this would"; throws for what cannot be done. */
+  plan(image: Image, args: readonly (string | undefined)[], options: Options, session: Session): Promise<string>;
+  run(image: WritableImage, args: readonly (string | undefined)[], options: Options, session: Session): Promise<void>;
+}
+
+/** Declares a command that writes to an image: with `--write` it does, without it only looks, and says what it would do. */
+export function addWriteCommand<Options extends WriteOptions>(host: Host, spec: WriteCommand<Options>): void {
+  const command = host.program.command(spec.usage).description(spec.description);
+  spec.options?.(command);
+  addOpenOptions(command)
+    .option('--write', 'do it; without it nothing is written')
+    .option('--json', 'print JSON')
+    .addHelpText('after', `\nExamples:\n${spec.examples.map((line) => `  $ ${line}`).join('\n')}`);
+  command.action(async (...given: unknown[]) => {
+    const [path, ...args] = command.processedArgs as [string, ...(string | undefined)[]];
+    const options = given[command.registeredArguments.length] as Options;
+    const { format, sectorSize, references, allowReferences } = openOptions({ ...options, backing: true });
+    const common = { format, sectorSize, references, allowReferences };
+    await host.run(options, async (session) => {
+      if (options.write !== true) {
+        await using image = await openImage(path, common);
+        const found = `none: this would ${await spec.plan(image, args, options, session)}`;
+        throw denied({ layer: command.name(), structure: path, expected: '--write', found });
+      }
+      await using image = await openWritableImage(path, { ...common, writable: true });
+      try {
+        await spec.run(image, args, options, session);
+      } finally {
+        noteDiagnostics(image, session);
+      }
+    });
+  });
+}

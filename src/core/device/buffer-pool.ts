@@ -1,0 +1,20 @@
+/** Buffers of one length that are used again: memory that the system must first clear costs as much as the copy into it. */
+export class BufferPool {
+  readonly #length: number;
+  readonly #free: Uint8Array[] = [];
+
+  /** `length` in bytes. */
+  constructor(length: number) {
+    this.#length = length;
+  }
+
+  /** A buffer with whatever its last user left in it. */
+  take(): Uint8Array {
+    return this.#free.pop() ?? new Uint8Array(this.#length);
+  }
+
+  /** Nobody else may hold the buffer any more. */
+  give(buffer: Uint8Array): void {
+    this.#free.push(buffer);
+  }
+}

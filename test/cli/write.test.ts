@@ -1,0 +1,81 @@
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import test from 'ava';
+import { sectorscope } from '../helpers/cli.ts';
+import { fixtureFile } from '../helpers/fixtures.ts';
+import { temporaryFolder } from '../helpers/tools.ts';
+
+test('create, resize and write, each with its word; without it nothing changes and the answer is what would', async (t) => {
+  const folder = temporaryFolder(t);
+  const image = path.join(folder, 'disk.img');
+  const run = async (args: readonly string[], expected: number, message: RegExp, input?: string) => {
+    const { code, stderr } = await sectorscope(args, input === undefined ? {} : { input: Buffer.from(input) });
+    t.is(code, expected, `${args.join(' ')}: ${stderr}`);
+    t.regex(stderr, message);
+  };
+  await run(['create', image, '--format', 'raw', '--size', '1MiB'], 0, /raw, a disk of 1 MiB/);
+  await run(['create', image, '--format', 'raw', '--size', '1MiB'], 7, /expected a new file/);
+  const state = () => ({ bytes: readFileSync(image).toString('base64'), time: statSync(image).mtimeMs });
+  const before = state();
+  await run(['resize', image, '+1MiB'], 7, /expected --write, found none: this would make .* 2 MiB/);
+  await run(['resize', image, '1KiB', '--write'], 6, /at least the 1048576 bytes/);
+  const bytes = path.join(folder, 'bytes');
+  writeFileSync(bytes, 'some bytes');
+  await run(['write', image, '--offset', '8s', '--input', bytes], 7, /this would write 10 bytes at byte 4096/);
+  await run(['write', image, '--offset', '1048570', '--input', bytes, '--write'], 6, /10 bytes at 1048570/);
+  await run(['write', image, '--offset', '0', '--input', image, '--write'], 7, /a file of the image itself/);
+  await run(['write', image, 'layer=0', '--offset', '0', '--input', bytes, '--write'], 4, /disk or a partition/);
+  await run(['write', image, 'p1', '--offset', '0', '--input', bytes, '--write'], 5, /p1/);
+  t.deepEqual(state(), before);
+  await run(['write', image, '--offset', '8s', '--input', bytes, '--write'], 0, /10 bytes written at byte 4096/);
+  await run(['write', image, '--offset', '1', '--input', '-', '--write'], 0, /3 bytes written/, 'abc');
+  await run(['resize', image, '+1MiB', '--write'], 0, /a disk of 2 MiB/);
+  const expected = Buffer.alloc(2 * 1024 * 1024);
+  expected.write('abc', 1);
+  expected.write('some bytes', 4096);
+  t.is(Buffer.compare(readFileSync(image), expected), 0);
+});
+
+test('bytes go into a partition, and not past its end', async (t) => {
+  const folder = temporaryFolder(t);
+  const image = await fixtureFile('partition/gpt.img', folder);
+  const parts = await sectorscope(['parts', '--json', image]);
+  const { start, length } = JSON.parse(parts.stdout.toString()).partitionTable.partitions[0];
+  const args = ['write', image, 'p1', '--input', '-', '--write', '--json', '--offset'];
+  const input = Buffer.from('mark');
+  const { code, stdout } = await sectorscope([...args, '512'], { input });
+  t.is(code, 0);
+  t.deepEqual(JSON.parse(stdout.toString()), { path: image, locator: 'p1', offset: 512, length: 4 });
+  t.is(readFileSync(image).toString('latin1', start + 512, start + 516), 'mark');
+  t.is((await sectorscope([...args, String(length - 3)], { input })).code, 6);
+});
+
+test('an offset in sectors means those of the partition table, in what would be done and in what is done', async (t) => {
+  const image = await fixtureFile('partition/gpt-4k.img', temporaryFolder(t));
+  const args = ['write', image, '--offset', '100s', '--input', '-'];
+  const input = Buffer.from('here');
+  t.regex((await sectorscope(args, { input })).stderr, /at byte 409600 of the disk/);
+  t.is((await sectorscope([...args, '--write'], { input })).code, 0);
+  t.is(readFileSync(image).toString('latin1', 409600, 409604), 'here');
+});
+
+test('options that do not go together are wrong usage', async (t) => {
+  const out = path.join(temporaryFolder(t), 'out');
+  const cases: readonly (readonly [readonly string[], RegExp])[] = [
+    [['--format', 'qcow2', '--size', '1MiB', '--type', 'fixed'], /--type is not for qcow2/],
+    [['--format', 'vhdx', '--size', '1MiB', '--cluster-size', '64KiB'], /--cluster-size is not for vhdx/],
+    [['--format', 'raw', '--size', '1MiB', '--backing', 'x', '--backing-format', 'raw'], /--backing is not for raw/],
+    [['--format', 'qcow2', '--backing', 'x'], /go together/],
+    [['--format', 'qcow2'], /--size is needed/],
+    [['--format', 'vdi', '--size', '1'], /Allowed choices are/],
+    [['--size', '1'], /--format/],
+  ];
+  for (const [args, message] of cases) {
+    const { code, stderr } = await sectorscope(['create', out, ...args]);
+    t.is(code, 2, args.join(' '));
+    t.regex(stderr, message);
+  }
+  const { code, stderr } = await sectorscope(['info', '-', '--passphrase-file', '-']);
+  t.is(code, 2);
+  t.regex(stderr, /both take standard input/);
+});
