@@ -13,6 +13,11 @@ import { hasPendingLog, replayLog } from './replay-log.ts';
 import { VhdxContainer, type VhdxParts } from './vhdx-container.ts';
 import { openWritableVhdx } from './write/open-writable.ts';
 
+async function probe(device: BlockDevice): Promise<boolean> {
+  if (device.size < VHDX_SIGNATURE.length) return false;
+  return latin1(await readBytes(device, 0, VHDX_SIGNATURE.length)) === VHDX_SIGNATURE;
+}
+
 /** Everything that was read of an image. */
 export interface VhdxImage {
   readonly parts: VhdxParts;
@@ -21,16 +26,11 @@ export interface VhdxImage {
   readonly metadata: VhdxMetadata;
 }
 
-async function probe(device: BlockDevice): Promise<boolean> {
-  if (device.size < VHDX_SIGNATURE.length) return false;
-  return latin1(await readBytes(device, 0, VHDX_SIGNATURE.length)) === VHDX_SIGNATURE;
-}
-
 /**
  * Reads headers, log, regions and metadata in this order, each through what the one before says, and opens the parent.
  * `replayedWhere` is what is said of the log: opening to write replays it for real, after this.
  */
-export async function readVhdx(
+async function readImage(
   file: BlockDevice,
   context: OpenContext,
   options: ContainerOptions = {},
@@ -60,7 +60,7 @@ export async function readVhdx(
 }
 
 async function open(file: BlockDevice, context: OpenContext, options?: ContainerOptions): Promise<Container> {
-  return new VhdxContainer((await readVhdx(file, context, options)).parts);
+  return new VhdxContainer((await readImage(file, context, options)).parts);
 }
 
 /** Microsoft's format for virtual disks (MS-VHDX), version 1. */
@@ -69,7 +69,7 @@ export const vhdxFormat: ContainerFormat = {
   options: ['log', 'unmapped'],
   probe,
   open,
-  openWritable: async (file, context) => openWritableVhdx(file, await readVhdx(file, context, {}, 'into the file')),
+  openWritable: async (file, context) => openWritableVhdx(file, await readImage(file, context, {}, 'into the file')),
 };
 
 async function readCreator(file: BlockDevice): Promise<string> {
