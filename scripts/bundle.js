@@ -5,7 +5,7 @@ import { build } from 'esbuild';
 const outdir = 'dist/bundle';
 const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
 /** What every command needs; the others stay packages: React must be the same one for all who use it, koffi is native. */
-const BUNDLED = ['commander', 'lru-cache'];
+const BUNDLED = ['commander', 'hexy', 'lru-cache'];
 
 rmSync(outdir, { recursive: true, force: true });
 await build({
@@ -20,6 +20,8 @@ await build({
   platform: 'node',
   format: 'esm',
   target: 'node22',
+  minifyWhitespace: true,
+  minifySyntax: true,
   external: Object.keys(dependencies).filter((name) => !BUNDLED.includes(name)),
   sourcemap: true,
   logLevel: 'warning',

@@ -1,5 +1,5 @@
 import type { ReadOptions, ResizableBlockDevice } from '../../src/core/index.ts';
-import { seededRandom } from '../conformance/device-conformance.ts';
+import { seededRandom } from './seeded-random.ts';
 
 /** One thing that was done to a file. */
 export type FileOperation =
@@ -16,8 +16,9 @@ export class RecordedFile implements ResizableBlockDevice {
   #size: number;
 
   constructor(start: Uint8Array) {
-    this.#start = start.slice();
-    this.#bytes = start.slice();
+    // A Buffer's slice() shares memory.
+    this.#start = new Uint8Array(start);
+    this.#bytes = new Uint8Array(start);
     this.#size = start.length;
   }
 

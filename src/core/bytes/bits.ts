@@ -101,17 +101,18 @@ export function joinHalves64(high: number, low: number): bigint {
 
 /** Gives `count` bits from bit `from` up the value `set`; bit 0 is the least significant of the first byte. */
 export function fillBits(bytes: Uint8Array, from: number, count: number, set: boolean): void {
-  const end = from + count;
-  let bit = from;
-  const one = (): void => {
-    const mask = 1 << (bit & 7);
-    const index = Math.floor(bit / 8);
-    bytes[index] = set ? bytes[index]! | mask : bytes[index]! & ~mask;
-    bit++;
-  };
-  while (bit < end && (bit & 7) !== 0) one();
-  const whole = Math.floor((end - bit) / 8);
-  bytes.fill(set ? 0xff : 0, bit / 8, bit / 8 + whole);
-  bit += whole * 8;
-  while (bit < end) one();
+  for (let bit = from, end = from + count; bit < end; ) {
+    const within = bit & 7;
+    const index = (bit - within) / 8;
+    const run = Math.min(8 - within, end - bit);
+    if (run === 8) {
+      const whole = Math.floor((end - bit) / 8);
+      bytes.fill(set ? 0xff : 0, index, index + whole);
+      bit += whole * 8;
+    } else {
+      const mask = ((1 << run) - 1) << within;
+      bytes[index] = set ? bytes[index]! | mask : bytes[index]! & ~mask;
+      bit += run;
+    }
+  }
 }

@@ -1,5 +1,3 @@
-import { randomUUID } from 'node:crypto';
-
 /**
  * A GUID as text, from its 16 bytes in the mixed-endian order of UEFI and Microsoft (RFC 9562 section 4, GUID layout):
  * the first three fields little endian, the rest in order.
@@ -27,5 +25,5 @@ export function formatUuid(bytes: Uint8Array): string {
 
 /** A new random GUID, in the form that `formatGuid` gives. */
 export function randomGuid(): string {
-  return randomUUID().toUpperCase();
+  return crypto.randomUUID().toUpperCase();
 }

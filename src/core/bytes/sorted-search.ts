@@ -1,5 +1,5 @@
 /** The index of the first of ascending `values` that is at least `value`; their number when there is none. */
-export function firstAtLeast(values: readonly number[], value: number): number {
+export function firstAtLeast(values: ArrayLike<number>, value: number): number {
   let low = 0;
   let high = values.length;
   while (low < high) {

@@ -27,11 +27,20 @@ function inflateAll({ source, parts, target, targetOffset, clusterSize }: Decode
       });
       if (plain.length !== clusterSize) throw new RangeError('another size');
       output.set(plain, index * clusterSize);
+      release(plain);
     } catch {
       failed.push(index);
     }
   }
   return failed;
+}
+
+/**
+ * Gives the memory of a buffer back at once: a thread's garbage would pile up to 64 MiB before anybody collects it. Small
+ * buffers share their memory with others.
+ */
+function release({ buffer, length }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === length && length >= Buffer.poolSize) buffer.transfer(0);
 }
 
 /** Frames that stand one behind the other in the source: one call decompresses them all, at three quarters of the cost. */
@@ -56,6 +65,7 @@ function decompressAll({ source, parts, target, targetOffset, clusterSize }: Dec
       });
       if (plain.length !== length) throw new RangeError('another size');
       output.set(plain, run.first * clusterSize);
+      release(plain);
     } catch {
       for (let index = run.first; index < run.first + run.count; index++) failed.push(index);
     }

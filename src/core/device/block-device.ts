@@ -1,4 +1,5 @@
 import { DiskError } from '../errors.ts';
+import { sharedBytes } from './buffer-pool.ts';
 
 /** A contiguous range, in bytes. */
 export interface ByteRange {
@@ -76,11 +77,6 @@ const STREAM_CHUNK_BYTES = 4 * 1024 * 1024;
 /** Chunks read at once while the caller works on the last one. */
 const STREAM_READS_AHEAD = 3;
 
-/** Memory that other threads can decode into. */
-function newChunk(length: number): Uint8Array {
-  return new Uint8Array(new SharedArrayBuffer(length));
-}
-
 /**
  * The bytes of `range` in order, in chunks of at most `chunkBytes`. The next chunks are read while the caller works on the
  * last one; a chunk's memory is reused when the next one is asked for, so copy what you keep.
@@ -109,8 +105,8 @@ export async function* streamBytes(
     offset += chunkBytes;
   };
   try {
-    while (pending.length < STREAM_READS_AHEAD && offset < end) startNext(newChunk(chunkBytes));
-    let spare: Uint8Array | undefined = offset < end ? newChunk(chunkBytes) : undefined;
+    while (pending.length < STREAM_READS_AHEAD && offset < end) startNext(sharedBytes(chunkBytes));
+    let spare: Uint8Array | undefined = offset < end ? sharedBytes(chunkBytes) : undefined;
     while (pending.length > 0) {
       const chunk = await pending[0]!;
       pending.shift();

@@ -1,3 +1,8 @@
+/** Memory that other threads can decode into without another copy. */
+export function sharedBytes(length: number): Uint8Array {
+  return new Uint8Array(new SharedArrayBuffer(length));
+}
+
 /** Buffers of one length that are used again: memory that the system must first clear costs as much as the copy into it. */
 export class BufferPool {
   readonly #length: number;
@@ -10,7 +15,7 @@ export class BufferPool {
 
   /** A buffer with whatever its last user left in it. */
   take(): Uint8Array {
-    return this.#free.pop() ?? new Uint8Array(this.#length);
+    return this.#free.pop() ?? sharedBytes(this.#length);
   }
 
   /** Nobody else may hold the buffer any more. */

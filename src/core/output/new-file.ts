@@ -1,11 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import fs from 'node:fs/promises';
 import { systemError } from '../device/file-device.ts';
 import { denied } from '../errors.ts';
 
 /** A name beside the target that nobody else uses, so that the finished file can be renamed into place. */
 export function temporaryName(path: string): string {
-  return `${path}.${randomBytes(4).toString('hex')}.part`;
+  return `${path}.${Buffer.from(crypto.getRandomValues(new Uint8Array(4))).toString('hex')}.part`;
 }
 
 /** Refuses a target that is there already, unless it may be replaced; nothing is opened. */

@@ -14,7 +14,8 @@ export function formatBytes(bytes: number): string {
 
 /** A whole number with its thousands apart: `1,048,576`. */
 export function formatCount(value: number): string {
-  return value.toLocaleString('en-US');
+  // Not toLocaleString: loading the locale's data takes as long as most commands.
+  return String(value).replace(/\B(?=(?:\d{3})+$)/g, ',');
 }
 
 /** A size for people and to the byte: `1.5 KiB (1,536 bytes)`. */

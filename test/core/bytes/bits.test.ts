@@ -7,11 +7,13 @@ import {
   bitNumbers64,
   clearMask,
   equalBits,
+  fillBits,
   hasBit,
   hasBit64,
   hasCommonBit,
   hasMask,
   joinHalves,
+  joinHalves64,
   rotateLeft8,
   rotateRight8,
   xor32,
@@ -112,4 +114,22 @@ test('xorBytes changes the target as far as both reach, however the two lie in m
       }
     }
   }
+});
+
+test('bits are filled as one by one, and nothing beside them', (t) => {
+  for (let from = 0; from < 20; from++) {
+    for (let count = 0; count < 30; count++) {
+      for (const set of [true, false]) {
+        const bytes = new Uint8Array(8).fill(set ? 0 : 0xff);
+        fillBits(bytes, from, count, set);
+        const found = Array.from({ length: 64 }, (_, bit) => hasBit(bytes[Math.floor(bit / 8)]!, bit % 8));
+        const expected = Array.from({ length: 64 }, (_, bit) => (bit >= from && bit < from + count) === set);
+        t.deepEqual(found, expected, `${count} from ${from}`);
+      }
+    }
+  }
+});
+
+test('two halves make a word of 64 bits', (t) => {
+  t.is(joinHalves64(0xfedcba98, 0x76543210), 0xfedcba9876543210n);
 });

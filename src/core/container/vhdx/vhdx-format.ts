@@ -13,6 +13,11 @@ import { hasPendingLog, replayLog } from './replay-log.ts';
 import { VhdxContainer, type VhdxParts } from './vhdx-container.ts';
 import { openWritableVhdx } from './write/open-writable.ts';
 
+async function probe(device: BlockDevice): Promise<boolean> {
+  if (device.size < VHDX_SIGNATURE.length) return false;
+  return latin1(await readBytes(device, 0, VHDX_SIGNATURE.length)) === VHDX_SIGNATURE;
+}
+
 /** Everything that was read of an image. */
 export interface VhdxImage {
   readonly parts: VhdxParts;
@@ -21,17 +26,8 @@ export interface VhdxImage {
   readonly metadata: VhdxMetadata;
 }
 
-async function probe(device: BlockDevice): Promise<boolean> {
-  if (device.size < VHDX_SIGNATURE.length) return false;
-  return latin1(await readBytes(device, 0, VHDX_SIGNATURE.length)) === VHDX_SIGNATURE;
-}
-
 /** Reads headers, log, regions and metadata in this order, each through what the one before says, and opens the parent. */
-export async function readVhdx(
-  file: BlockDevice,
-  context: OpenContext,
-  options: ContainerOptions = {},
-): Promise<VhdxImage> {
+async function readImage(file: BlockDevice, context: OpenContext, options: ContainerOptions = {}): Promise<VhdxImage> {
   const creator = await readCreator(file);
   const current = await readCurrentHeader(file, context);
   const log = await readLog(file, current, context, options.log ?? 'replay');
@@ -56,7 +52,7 @@ export async function readVhdx(
 }
 
 async function open(file: BlockDevice, context: OpenContext, options?: ContainerOptions): Promise<Container> {
-  return new VhdxContainer((await readVhdx(file, context, options)).parts);
+  return new VhdxContainer((await readImage(file, context, options)).parts);
 }
 
 /** Microsoft's format for virtual disks (MS-VHDX), version 1. */
@@ -65,7 +61,7 @@ export const vhdxFormat: ContainerFormat = {
   options: ['log', 'unmapped'],
   probe,
   open,
-  openWritable: async (file, context) => openWritableVhdx(file, await readVhdx(file, context)),
+  openWritable: async (file, context) => openWritableVhdx(file, await readImage(file, context)),
 };
 
 async function readCreator(file: BlockDevice): Promise<string> {

@@ -1,3 +1,4 @@
+import { firstAtLeast } from '../../../bytes/sorted-search.ts';
 import { corrupt } from '../../../errors.ts';
 
 interface NamedRange {
@@ -40,7 +41,7 @@ export class MetadataMap {
   refuseOverlap(hostOffset: number, count: number): void {
     this.refuseTableOverlap(hostOffset, count);
     const end = hostOffset + count * this.#clusterSize;
-    const table = firstFrom(this.#tables, hostOffset);
+    const table = this.#tables[firstAtLeast(this.#tables, hostOffset)];
     if (table !== undefined && table < end && !this.#gone.has(table)) throw overlap('an L2 table', table);
   }
 
@@ -50,21 +51,9 @@ export class MetadataMap {
     for (const range of this.#ranges.values()) {
       if (hostOffset < range.end && range.start < end) throw overlap(range.name, hostOffset);
     }
-    const block = firstFrom(this.#blocks, hostOffset);
+    const block = this.#blocks[firstAtLeast(this.#blocks, hostOffset)];
     if (block !== undefined && block < end) throw overlap('a refcount block', block);
   }
-}
-
-/** The first number of a sorted list from `value` up. */
-function firstFrom(sorted: Float64Array, value: number): number | undefined {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = Math.floor((low + high) / 2);
-    if (sorted[middle]! < value) low = middle + 1;
-    else high = middle;
-  }
-  return sorted[low];
 }
 
 function overlap(name: string, offset: number) {

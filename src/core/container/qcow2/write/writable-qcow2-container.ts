@@ -11,6 +11,7 @@ import type { Extent } from '../../../device/extent.ts';
 import { outOfRange } from '../../../errors.ts';
 import type { Property } from '../../../format.ts';
 import type { BackingLayer, Snapshot, WritableContainer } from '../../container.ts';
+import { ReadWriteQueue } from '../../read-write-queue.ts';
 import { INCOMPATIBLE } from '../features.ts';
 import { headerV3, notSupported, type Qcow2Header } from '../header.ts';
 import { Qcow2Container, type Qcow2Parts } from '../qcow2-container.ts';
@@ -18,7 +19,6 @@ import { l2TableSpan } from '../table-entries.ts';
 import { ClusterWriter } from './cluster-writer.ts';
 import { checkVirtualSize } from './create.ts';
 import { Metadata } from './metadata.ts';
-import { ReadWriteQueue } from './read-write-queue.ts';
 
 /**
  * The virtual disk of a QCOW2 image, to be written to. Calls may overlap: they take effect in the order in which they were made.

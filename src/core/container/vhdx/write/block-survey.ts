@@ -1,4 +1,4 @@
-import { divideUp } from '../../../bytes/rounding.ts';
+import { divideDown, roundUp } from '../../../bytes/rounding.ts';
 import { SparseBitSet } from '../../../bytes/sparse-bit-set.ts';
 import { viewOf } from '../../../bytes/struct.ts';
 import { type BlockDevice, readBytes } from '../../../device/block-device.ts';
@@ -18,6 +18,8 @@ import type { Region } from '../regions.ts';
 const CHUNK_BYTES = 64 * KIB;
 
 interface SurveyedFile {
+  /** Of the disk, in bytes. */
+  readonly virtualSize: number;
   readonly geometry: BatGeometry;
   readonly bat: Region;
   readonly metadata: Region;
@@ -26,14 +28,18 @@ interface SurveyedFile {
 
 /**
  * Walks the whole block allocation table of a file that is to be written to. Two structures in one place, or a block or region
- * that is not in the file, are CORRUPT: writing to one would damage the other. Gives the end of the last block or region; a
- * block that the file's end cuts lies behind it.
+ * that is not in the file, are CORRUPT: writing to one would damage the other, or give out zeros for what is lost. Gives the
+ * size that the file must have before anything is added to it: what of the last block is behind the end of the disk, need not
+ * be there yet.
  */
-export async function surveyBlocks(file: BlockDevice, { geometry, bat, metadata, log }: SurveyedFile): Promise<number> {
+export async function surveyBlocks(
+  file: BlockDevice,
+  { virtualSize, geometry, bat, metadata, log }: SurveyedFile,
+): Promise<number> {
   const used = new SparseBitSet();
   let end = 0;
-  const claim = (structure: string, fileOffset: number, length: number, offset?: number): void => {
-    if (fileOffset < MIB || fileOffset >= file.size)
+  const claim = (structure: string, fileOffset: number, length: number, offset?: number, needed = length): void => {
+    if (fileOffset < MIB || fileOffset + needed > file.size)
       throw conflict(structure, `a place inside the file of ${file.size} bytes`, fileOffset, offset);
     for (let mib = fileOffset / MIB; mib < (fileOffset + length) / MIB; mib++)
       if (!used.add(mib)) throw conflict(structure, 'a place that no other structure has', fileOffset, offset);
@@ -42,8 +48,9 @@ export async function surveyBlocks(file: BlockDevice, { geometry, bat, metadata,
   claim('log', log.fileOffset, log.length);
   claim('BAT', bat.fileOffset, bat.length);
   claim('metadata', metadata.fileOffset, metadata.length);
-  if (end > file.size) throw conflict('region', `the whole of it inside the file of ${file.size} bytes`, end);
   const { chunkRatio, blockSize } = geometry;
+  const visibleLength = (index: number): number =>
+    Math.min(blockSize, virtualSize - (index - divideDown(index, chunkRatio + 1)) * blockSize);
   const tableBytes = geometry.entryCount * BAT_ENTRY_BYTES;
   for (let done = 0; done < tableBytes; done += CHUNK_BYTES) {
     const chunk = await readBytes(file, bat.fileOffset + done, Math.min(CHUNK_BYTES, tableBytes - done));
@@ -59,10 +66,10 @@ export async function surveyBlocks(file: BlockDevice, { geometry, bat, metadata,
         if (state === SECTOR_BITMAP_BLOCK.present)
           claim('sector bitmap block', fileOffset, SECTOR_BITMAP_BYTES, offset);
       } else if (state === PAYLOAD_BLOCK.fullyPresent || state === PAYLOAD_BLOCK.partiallyPresent)
-        claim('payload block', fileOffset, blockSize, offset);
+        claim('payload block', fileOffset, blockSize, offset, visibleLength(index));
     }
   }
-  return divideUp(Math.max(end, file.size), MIB) * MIB;
+  return roundUp(Math.max(end, file.size), MIB);
 }
 
 function conflict(structure: string, expected: string, found: number, offset?: number): Error {

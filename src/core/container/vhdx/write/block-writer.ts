@@ -1,7 +1,7 @@
 import { divideUp, roundDown, roundUp } from '../../../bytes/rounding.ts';
 import type { ReadOptions, ResizableBlockDevice } from '../../../device/block-device.ts';
 import { corrupt } from '../../../errors.ts';
-import { type BatEntry, PAYLOAD_BLOCK, SECTOR_BITMAP_BYTES } from '../block-allocation-table.ts';
+import { BAT_ENTRY_BYTES, type BatEntry, PAYLOAD_BLOCK, SECTOR_BITMAP_BYTES } from '../block-allocation-table.ts';
 import type { BlockMap } from './block-map.ts';
 import type { BlockSpace } from './block-space.ts';
 import type { MetadataPages } from './metadata-pages.ts';
@@ -103,7 +103,7 @@ export class BlockWriter {
 
   #batEnd(): number {
     const { geometry, batOffset } = this.#parts.map;
-    return batOffset + geometry.entryCount * 8;
+    return batOffset + geometry.entryCount * BAT_ENTRY_BYTES;
   }
 
   #inherits({ state }: BatEntry): boolean {

@@ -94,7 +94,10 @@ async function planEntries(parts: GrownParts, geometry: BatGeometry): Promise<Ne
   // With a parent the last chunk's entries are all there already; without, not even that of its sector bitmap is.
   const first = Math.min(old.entryCount, payloadEntryIndex(firstBlock, geometry));
   const bitmapIndex = bitmapEntryIndex(old.sectorBitmapBlockCount - 1, geometry);
-  const bitmap = hasParent ? await pages.readWord(regions.bat.fileOffset + bitmapIndex * BAT_ENTRY_BYTES) : undefined;
+  const bitmap =
+    hasParent && firstBlock > 0
+      ? await pages.readWord(regions.bat.fileOffset + bitmapIndex * BAT_ENTRY_BYTES)
+      : undefined;
   const added = geometry.payloadBlockCount - firstBlock;
   const place = allocateAll && added > 0 ? await space.extend(added * blockSize) : 0;
   const hiddenEnd = hasParent ? divideUp(parentSize, blockSize) : 0;

@@ -14,9 +14,10 @@ import { writeZeroBytes } from './zero-bytes.ts';
  * GUID of its own: then nothing that an earlier round left can be taken for an entry, and no reader has to follow a sequence
  * around the end of the log, which QEMU does not do right (block/vhdx-log.c, vhdx_log_search counts applied entries too).
  *
- * The first entry is made durable before the header names its GUID: a log that is named is never without an entry, which
- * MS-VHDX 2.3.3 calls corrupt, and which makes QEMU refuse to write. Until then the header says that the log is empty, so
- * that nobody looks at what is written into it.
+ * The first entry is made durable before the header names its GUID, so that a log that is named is never without an entry:
+ * some readers call such a file corrupt, and QEMU then refuses every change that needs the log (vhdx_log_write). MS-VHDX 2.2.2
+ * wants a new GUID in the header before the log is written over, so that no part of an old log is replayed; while the header
+ * has the zero GUID, as it does then, nothing is.
  */
 export class LogWriter {
   readonly #file: WritableBlockDevice;

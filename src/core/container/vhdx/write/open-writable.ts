@@ -26,7 +26,8 @@ export async function openWritableVhdx(file: ResizableBlockDevice, image: VhdxIm
     });
   }
   const log = { fileOffset: logOffset, length: logLength };
-  const end = await surveyBlocks(parts.replayed, { ...regions, geometry: parts.geometry, log });
+  const { geometry, virtualSize } = parts;
+  const end = await surveyBlocks(parts.replayed, { ...regions, virtualSize, geometry, log });
   const headers = new HeaderUpdater(file, current.fields, current.number === 1 ? 0 : 1);
   const isPending = hasPendingLog(current.fields);
   if (isPending) await replayForReal(file, parts.replayed, headers);

@@ -10,10 +10,10 @@ import { type Extent, mergeExtents } from '../../../device/extent.ts';
 import { DiskError, ioError, unsupported } from '../../../errors.ts';
 import type { Property } from '../../../format.ts';
 import type { BackingLayer, WritableContainer } from '../../container.ts';
+import { ReadWriteQueue } from '../../read-write-queue.ts';
 import { PAYLOAD_BLOCK } from '../block-allocation-table.ts';
 import { VhdxContainer, type VhdxParts } from '../vhdx-container.ts';
 import type { VhdxImage } from '../vhdx-format.ts';
-import { AccessLock } from './access-lock.ts';
 import { BlockMap } from './block-map.ts';
 import { BlockSpace } from './block-space.ts';
 import { type BlockPart, BlockWriter } from './block-writer.ts';
@@ -38,7 +38,7 @@ export class WritableVhdxContainer implements WritableContainer {
   readonly format = 'vhdx';
   readonly file: ResizableBlockDevice;
   readonly sectorSize: number;
-  readonly #lock = new AccessLock();
+  readonly #queue = new ReadWriteQueue();
   readonly #image: VhdxImage;
   readonly #headers: HeaderUpdater;
   readonly #log: LogWriter;
@@ -104,7 +104,7 @@ export class WritableVhdxContainer implements WritableContainer {
   }
 
   readInto(target: Uint8Array, offset: number, options?: ReadOptions): Promise<void> {
-    return this.#lock.shared(() => this.#reader.readInto(target, offset, options));
+    return this.#queue.read(() => this.#reader.readInto(target, offset, options));
   }
 
   /** A writer may come between any two extents. */
@@ -116,7 +116,7 @@ export class WritableVhdxContainer implements WritableContainer {
     checkRange(this, 'vhdx', start, length);
     const end = start + length;
     for (let at = start; at < end; ) {
-      const found = await this.#lock.shared(async () => {
+      const found = await this.#queue.read(async () => {
         const extents: Extent[] = [];
         for await (const extent of this.#reader.extents({ start: at, length: end - at }, options)) {
           extents.push(extent);
@@ -150,7 +150,7 @@ export class WritableVhdxContainer implements WritableContainer {
     options: ReadOptions | undefined,
     work: (part: BlockPart, at: number) => Promise<void>,
   ): Promise<void> {
-    return this.#lock.exclusive(async () => {
+    return this.#queue.write(async () => {
       checkRange(this, 'vhdx', start, length);
       if (length === 0) return;
       const { blockSize } = this.#map.geometry;
@@ -218,7 +218,7 @@ export class WritableVhdxContainer implements WritableContainer {
 
   /** Makes all data durable, and the structures in place: the file then has no log to replay. */
   flush(): Promise<void> {
-    return this.#lock.exclusive(async () => {
+    return this.#queue.write(async () => {
       this.#refuseAfterFailure();
       if (this.#log.isActive) await this.#guarded(() => this.#log.empty());
       else await this.file.flush();
@@ -226,7 +226,7 @@ export class WritableVhdxContainer implements WritableContainer {
   }
 
   resize(size: number): Promise<void> {
-    return this.#lock.exclusive(async () => {
+    return this.#queue.write(async () => {
       checkVirtualSize(size, this.sectorSize);
       if (size < this.size) {
         const expected = `at least the present ${this.size} bytes: a disk is not made smaller`;

@@ -158,6 +158,7 @@ test('space that was given up is used again before the file grows', async (t) =>
   const { image } = await writtenImage();
   const file = new MemoryDevice(image);
   await using container = await openWritable(file);
+  await container.writeFrom(new Uint8Array(CLUSTER).fill(2), 40 * KIB);
   await container.discard({ start: 0, length: 20 * KIB });
   await container.flush();
   const size = file.size;
@@ -273,6 +274,18 @@ test('a table with a count of 0 is not taken for free space', async (t) => {
   }
 });
 
+test('counts that would make the file jump by gigabytes are CORRUPT', async (t) => {
+  const image = await emptyImage({ virtualSize: 1024 * KIB });
+  const { refcountTableOffset } = headerV3.parse(image);
+  const block = Number(new DataView(image.buffer).getBigUint64(refcountTableOffset));
+  const file = new RecordedFile(image.fill(1, block, block + 64 * KIB));
+  const container = await openWritable(file);
+  const error = await t.throwsAsync(container.writeFrom(new Uint8Array(1), 0), { instanceOf: DiskError });
+  t.is(error?.code, 'CORRUPT');
+  await container[Symbol.asyncDispose]();
+  t.is(file.size, image.length);
+});
+
 test('a file that ends inside its last cluster is written to as well', async (t) => {
   const { image, disk } = await writtenImage();
   // Only zeros are cut off.
@@ -285,9 +298,10 @@ test('a file that ends inside its last cluster is written to as well', async (t)
   const short = new MemoryDevice(cut);
   {
     await using container = await openWritable(short);
-    await container.writeFrom(new Uint8Array([4]), 40 * KIB + 5);
+    await container.writeFrom(new Uint8Array([4]), 40 * KIB + 500);
   }
-  disk.set([1, 2, 3, 0, 0, 4], 40 * KIB);
+  disk.set([1, 2, 3], 40 * KIB);
+  disk[40 * KIB + 500] = 4;
   t.is(firstDifference(await diskOf(short.bytes), disk), undefined);
   t.deepEqual(checkQcow2(short.bytes), { errors: [], leaks: 0 });
 });

@@ -122,13 +122,18 @@ function isMixed(parts: readonly Uint8Array[], sector: Uint8Array): boolean {
   return sector.every((byte, index) => parts.some((part) => (part[index] ?? 0) === byte));
 }
 
+/** The disk of an image in memory, its log replayed in memory. */
+export async function readInMemory(bytes: Uint8Array, context: OpenContext): Promise<Uint8Array> {
+  return contents(await vhdxFormat.open(new MemoryDevice(bytes), context));
+}
+
 /** The disk of an image in memory, its log replayed in memory; and again after it was opened for writing, which replays for real. */
 export async function readBothWays(
   bytes: Uint8Array,
   context: OpenContext,
 ): Promise<{ inMemory: Uint8Array; forReal: Uint8Array }> {
   const device = new MemoryDevice(bytes.slice());
-  const inMemory = await contents(await vhdxFormat.open(device, context));
+  const inMemory = await readInMemory(bytes, context);
   const writable = await vhdxFormat.openWritable!(device, context);
   await writable[Symbol.asyncDispose]();
   const said: string[] = [];

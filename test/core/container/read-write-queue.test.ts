@@ -1,5 +1,5 @@
 import test from 'ava';
-import { ReadWriteQueue } from '../../../../../src/core/container/qcow2/write/read-write-queue.ts';
+import { ReadWriteQueue } from '../../../src/core/container/read-write-queue.ts';
 
 /** A task that notes when it begins and ends, and ends when it is told to. */
 function gate(log: string[], name: string) {
