@@ -15,7 +15,8 @@ import { registerMap } from './commands/map.ts';
 import { registerParts } from './commands/parts.ts';
 import { registerResize } from './commands/resize.ts';
 import { registerWrite } from './commands/write.ts';
-import { EXIT, EXIT_CODES_HELP, exitCodeOf } from './exit-codes.ts';
+import { EXIT, EXIT_CODES_HELP, exitCodeOf, UsageError } from './exit-codes.ts';
+import { firstError } from './first-error.ts';
 import { hintsFor } from './hints.ts';
 import type { CommandOptions, Host } from './image-command.ts';
 import { errorJson, errorLine, Output, outputError } from './output.ts';
@@ -56,6 +57,7 @@ export async function runCli(argv: readonly string[], faces: Faces): Promise<num
     )
     .version(packageVersion())
     .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(argv.includes('--json') ? usageJson(text) : text) })
     // Options before a command are the program's, those after it the command's own: both have --json.
     .enablePositionalOptions()
     .showSuggestionAfterError()
@@ -130,8 +132,9 @@ class CommandHost implements Host {
   }
 
   #fail(error: unknown, signal: AbortSignal, options: CommandOptions): void {
-    const isAbort = (error as Error | undefined)?.name === 'AbortError';
-    const cause = isAbort && (signal.reason as Error | undefined)?.name !== 'AbortError' ? signal.reason : error;
+    const first = firstError(error);
+    const isAbort = (first as Error | undefined)?.name === 'AbortError';
+    const cause = isAbort && (signal.reason as Error | undefined)?.name !== 'AbortError' ? signal.reason : first;
     this.exitCode = exitCodeOf(cause);
     const line = this.exitCode === EXIT.interrupted ? 'interrupted' : errorLine(cause);
     if (options.json === true) process.stderr.write(`${JSON.stringify({ error: errorJson(cause) })}\n`);
@@ -142,6 +145,11 @@ class CommandHost implements Host {
       process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
     }
   }
+}
+
+/** What commander says of wrong usage, `error: ` before it and lines of help behind it, as every other error in JSON. */
+function usageJson(text: string): string {
+  return `${JSON.stringify({ error: errorJson(new UsageError(text.trim().replace(/^error: /, ''))) })}\n`;
 }
 
 function isBrokenPipe(error: unknown): boolean {

@@ -8,7 +8,13 @@ import { MemoryDevice } from './device/memory-device.ts';
 import { assert, corrupt, DiskError, unsupported } from './errors.ts';
 import type { Diagnostic, OpenContext, Reference } from './format.ts';
 import { formatView, type View } from './locator.ts';
-import { type ReferencePolicy, referenceDetails, referenceError, resolveReference } from './references.ts';
+import {
+  locateReference,
+  type ReferencePolicy,
+  referenceDetails,
+  referenceError,
+  resolveReference,
+} from './references.ts';
 
 /** Diagnostics that are kept; a hostile image could give cause for any number. */
 const MAX_DIAGNOSTICS = 1000;
@@ -109,11 +115,17 @@ export class ImageOpener implements AsyncDisposable {
     const record = this.#recordFor({ kind, name, from: link.path });
     if (kind === 'backing file' && this.options.backing === 'none') {
       record.rule = 'left out, as asked';
+      // Not opened, but still a file that the image stands on: whoever writes beside it must be able to tell.
+      record.path = await locateReference(reference, link.place).then(
+        ({ target }) => target,
+        () => undefined,
+      );
       return this.#emptyLayer(reference);
     }
     if (kind === 'parent' && this.options.backing === 'none') {
       const expected = 'an image that can be read without what is below it';
-      throw unsupported({ ...referenceDetails(reference), expected, found: 'a differencing disk' });
+      // Not the reference's own failure, after which a parent is looked for under its other names.
+      throw unsupported({ ...referenceDetails(reference), layer: 'image', expected, found: 'a differencing disk' });
     }
     try {
       const allowed = await resolveReference(reference, link.place, this.options);

@@ -31,12 +31,7 @@ export async function resolveReference(
 ): Promise<AllowedReference> {
   const details = referenceDetails(reference);
   if (policy.references === 'none') throw denied({ ...details, found: 'references are switched off' });
-  if (reference.name.includes('\0')) throw unsupported({ ...details, expected: 'a file name', found: 'a NUL in it' });
-  const name = plainFileName(reference);
-  const folder = imagePath === undefined ? undefined : path.dirname(await realPath(imagePath));
-  if (folder === undefined && !path.isAbsolute(name))
-    throw denied({ ...details, expected: 'an absolute path', found: 'an image that lies in no folder' });
-  const target = await realPath(path.resolve(folder ?? '', name));
+  const { folder, target } = await locateReference(reference, imagePath);
   if (folder !== undefined && isInside(target, folder)) return { path: target, rule: 'beside the image' };
   for (const allowed of policy.allowReferences ?? []) {
     if (isInside(target, await realPath(allowed))) return { path: target, rule: `allowed by name: ${allowed}` };
@@ -47,6 +42,23 @@ export async function resolveReference(
     found: target,
     remedies: ['allowReference', ...(details.remedies ?? [])],
   });
+}
+
+/**
+ * Where the file is that an image names, whether or not the policy would have it opened, and the folder of the image; symbolic
+ * links resolved.
+ */
+export async function locateReference(
+  reference: Reference,
+  imagePath: string | undefined,
+): Promise<{ readonly folder: string | undefined; readonly target: string }> {
+  const details = referenceDetails(reference);
+  if (reference.name.includes('\0')) throw unsupported({ ...details, expected: 'a file name', found: 'a NUL in it' });
+  const name = plainFileName(reference);
+  const folder = imagePath === undefined ? undefined : path.dirname(await realPath(imagePath));
+  if (folder === undefined && !path.isAbsolute(name))
+    throw denied({ ...details, expected: 'an absolute path', found: 'an image that lies in no folder' });
+  return { folder, target: await realPath(path.resolve(folder ?? '', name)) };
 }
 
 /** What every error about a reference says; the offset is that of its name. Only a backing file can be done without. */

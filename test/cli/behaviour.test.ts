@@ -97,6 +97,10 @@ test('every kind of failure has its exit code, one line on standard error, and n
     t.regex(stderr, message);
     t.notRegex(stderr, /\n\s+at |node:internal/);
     t.is(stdout.toString(), '');
+    const json = await sectorscope([...args, '--json']);
+    t.is(json.code, expected);
+    const { error } = JSON.parse(json.stderr.trimEnd().split('\n').at(-1)!);
+    t.regex(error.message, message, 'the same as JSON');
   }
 });
 

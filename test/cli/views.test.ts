@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { sectorscope, sectorscopeJson } from '../helpers/cli.ts';
@@ -111,8 +111,29 @@ test('an option that the format does not have is refused; --no-backing opens wha
   const { code, stderr, stdout } = await sectorscope(['info', top, '--no-references', '--no-backing']);
   t.is(code, 0);
   t.regex(stderr, /note: image: backing file .*chain-middle\.qcow2 was left out/);
-  t.regex(stdout.toString(), /backing file chain-middle\.qcow2: not opened, left out, as asked/);
+  t.regex(
+    stdout.toString(),
+    /backing file chain-middle\.qcow2 = .*chain-middle\.qcow2: not opened, left out, as asked/,
+  );
   t.regex(stdout.toString(), /backing layer 1: chain-middle\.qcow2\n {2}virtual size/, 'it has no format');
+});
+
+test('a backing file that is left out is not written over either', async (t) => {
+  const [folder, top] = await chain(t);
+  const middle = path.join(folder, CHAIN[1]!);
+  const before = readFileSync(middle);
+  const link = path.join(folder, 'link');
+  symlinkSync(CHAIN[1]!, link);
+  for (const out of [middle, link])
+    for (const command of [
+      ['convert', top, out, '--format', 'qcow2'],
+      ['export', top, out],
+    ]) {
+      const { code, stderr } = await sectorscope([...command, '--force', '--no-backing', '--no-references']);
+      t.is(code, 7, stderr);
+      t.regex(stderr, /found a file of the image itself/);
+    }
+  t.is(Buffer.compare(readFileSync(middle), before), 0);
 });
 
 test('a passphrase comes from a file, from standard input or from the environment', async (t) => {

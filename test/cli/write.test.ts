@@ -1,7 +1,8 @@
+import { spawnSync } from 'node:child_process';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
-import { sectorscope } from '../helpers/cli.ts';
+import { launcher, sectorscope } from '../helpers/cli.ts';
 import { fixtureFile } from '../helpers/fixtures.ts';
 import { temporaryFolder } from '../helpers/tools.ts';
 
@@ -96,4 +97,20 @@ test('options that do not go together are wrong usage', async (t) => {
   const { code, stderr } = await sectorscope(['info', '-', '--passphrase-file', '-']);
   t.is(code, 2);
   t.regex(stderr, /both take standard input/);
+});
+
+test('a file that may grow no more is an I/O error', async (t) => {
+  if (process.platform === 'win32') return;
+  const folder = temporaryFolder(t);
+  const image = path.join(folder, 'disk.qcow2');
+  t.is((await sectorscope(['create', image, '--format', 'qcow2', '--size', '8MiB'])).code, 0);
+  // A limit on the size of files, in blocks of 512 bytes, fails a write as a full disk does.
+  const command = 'ulimit -f 1024; exec "$0" "$@"';
+  const args = [process.execPath, launcher, 'write', image, '--offset', '0', '--input', '-', '--write', '--json'];
+  const { status, stderr } = spawnSync('sh', ['-c', command, ...args], {
+    input: new Uint8Array(4 * 1024 * 1024).fill(7),
+  });
+  t.is(status, 8, stderr.toString());
+  const { error } = JSON.parse(stderr.toString().trimEnd().split('\n').at(-1)!);
+  t.like(error, { code: 'IO', found: 'EFBIG' });
 });

@@ -7,6 +7,8 @@ export interface Field<Value> {
   readonly length: number;
   get(view: DataView, at: number): Value;
   set(view: DataView, at: number, value: Value): void;
+  /** The value as it stands, where `get` may have rounded it. */
+  exact?(view: DataView, at: number): bigint;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: a table holds fields of many types; StructValue gives each its own back
@@ -56,7 +58,7 @@ export class Struct<Table extends Fields> {
           structure: `${this.name} ${name}`,
           offset: origin + field.offset,
           expected: 'a value below 2^53',
-          found: read,
+          found: field.exact?.(view, at) ?? read,
         });
       }
       value[name] = read;
@@ -109,6 +111,7 @@ function count64(offset: number, little: boolean): Field<number> {
     length: 8,
     get: (view, at) => Number(view.getBigUint64(at + offset, little)),
     set: (view, at, value) => view.setBigUint64(at + offset, BigInt(value), little),
+    exact: (view, at) => view.getBigUint64(at + offset, little),
   };
 }
 

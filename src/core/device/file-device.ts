@@ -241,7 +241,9 @@ export function systemError(cause: unknown, path: string, offset?: number): Disk
   if (cause instanceof DiskError) return cause;
   const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
   const details = { layer: 'file', structure: path, offset, cause };
-  if (code === 'ENOENT' || code === 'ENOTDIR') return notFound({ ...details, found: 'no such file' });
+  // A name that is too long for any file is as good as a missing one: images carry such names.
+  if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENAMETOOLONG')
+    return notFound({ ...details, found: 'no such file' });
   const found = systemWords(code);
   return DENYING_CODES.includes(code) ? denied({ ...details, found }) : ioError({ ...details, found });
 }

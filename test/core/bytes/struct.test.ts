@@ -117,6 +117,7 @@ test('a count of 2^53 and more is CORRUPT and names the field; a packed word is 
     t.is(error?.code, 'CORRUPT');
     t.is(error?.structure, 'everything count');
     t.is(error?.offset, 512 + 19);
+    t.is(error?.found, String(value), 'to the last digit');
   }
 });
 

@@ -21,6 +21,7 @@ test('a directory, a FIFO and a device are refused, without waiting; a missing f
   const folder = temporaryFolder(t);
   t.is(await codeOf(FileDevice.open(folder)), 'UNSUPPORTED');
   t.is(await codeOf(FileDevice.open(path.join(folder, 'missing'))), 'NOT_FOUND');
+  t.is(await codeOf(FileDevice.open(path.join(folder, 'x'.repeat(5000)))), 'NOT_FOUND');
   await writeFile(path.join(folder, 'file'), 'x');
   t.is(await codeOf(FileDevice.open(path.join(folder, 'file', 'below'))), 'NOT_FOUND');
   if (process.platform === 'win32') return;

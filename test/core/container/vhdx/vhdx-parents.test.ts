@@ -222,6 +222,8 @@ test('the policy holds for parents: switched off or outside the folder is DENIED
   await mkdir(path.join(folder, 'apart'));
   const outside = await image.save(path.join(folder, 'apart', 'outside.vhdx'));
   t.regex((await failure(t, openImage(outside), 'DENIED')).found ?? '', /base\.vhdx/);
+  // Whatever its parent's names lead to: what is not asked for is not looked for.
+  t.is((await failure(t, openImage(outside, { backing: 'none' }), 'UNSUPPORTED')).found, 'a differencing disk');
   await using opened = await openImage(outside, { allowReferences: [folder] });
   t.is(opened.container.backing?.name, '../below/base.vhdx');
 });
@@ -276,6 +278,11 @@ test('every path is tried in the order of the specification; the error names all
   const child = await (await buildVhdx({ virtualSize: MIB, parent: moved })).save(path.join(folder, 'child.vhdx'));
   await using opened = await openImage(child);
   t.is(opened.container.backing?.name, 'parent.vhdx');
+  // Nor is a name that no file can have.
+  const long = { ...parentKeys('x'.repeat(5000)), absolute_win32_path: 'parent.vhdx' };
+  const other = await (await buildVhdx({ virtualSize: MIB, parent: long })).save(path.join(folder, 'long.vhdx'));
+  await using also = await openImage(other);
+  t.is(also.container.backing?.name, 'parent.vhdx');
 });
 
 test('the linkage is checked against the current header of the parent: the first or the second key, any case; else CORRUPT', async (t) => {
