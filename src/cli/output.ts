@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
-import { DiskError, errorText, ioError, systemWords } from '../core/index.ts';
+import { DiskError, errorText, ioError, systemWords, takeTurn } from '../core/index.ts';
 
 /** Text is handed on in pieces of this many characters, so that a long listing is not a system call a line. */
 const PIECE_CHARACTERS = 64 * 1024;
@@ -68,7 +68,7 @@ export class Output {
   async end(): Promise<void> {
     const text = this.#pending;
     this.#pending = '';
-    if (text === '' || this.#stream.write(text)) return;
+    if (text === '' || this.#stream.write(text)) return takeTurn();
     try {
       await once(this.#stream, 'drain', { signal: this.#signal });
     } catch (error) {

@@ -93,7 +93,11 @@ export class ImageViews {
       snapshots.find(({ snapshot }) => snapshot.id === wanted) ??
       snapshots.find(({ snapshot }) => snapshot.name === wanted);
     if (found !== undefined) return found.view;
-    const names = snapshots.slice(0, MAX_NAMES_IN_ERROR).map(({ view }) => formatView(view));
+    const names = snapshots.slice(0, MAX_NAMES_IN_ERROR).map(({ view, snapshot }) => {
+      const named = formatView(view);
+      // An error escapes what it prints, and would do it twice: the ID can be pasted back as it stands.
+      return named.includes('\\') ? `snapshot=${snapshot.id}` : named;
+    });
     const left = snapshots.length - names.length;
     const known = snapshots.length === 0 ? 'an image that has snapshots' : `one of ${names.join(', ')}`;
     const expected = left === 0 ? known : `${known} and ${left} more`;

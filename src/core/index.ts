@@ -42,6 +42,7 @@ export { MemoryDevice } from './device/memory-device.ts';
 export { OverlayDevice, type OverlayOptions } from './device/overlay-device.ts';
 export { RangeView } from './device/range-view.ts';
 export { systemWords } from './device/system-words.ts';
+export { takeTurn } from './device/take-turn.ts';
 export {
   DiskError,
   type DiskErrorCode,

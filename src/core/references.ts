@@ -55,6 +55,7 @@ export async function locateReference(
   const details = referenceDetails(reference);
   if (reference.name.includes('\0')) throw unsupported({ ...details, expected: 'a file name', found: 'a NUL in it' });
   const name = plainFileName(reference);
+  refuseNetworkName(name, details);
   const folder = imagePath === undefined ? undefined : path.dirname(await realPath(imagePath));
   if (folder === undefined && !path.isAbsolute(name))
     throw denied({ ...details, expected: 'an absolute path', found: 'an image that lies in no folder' });
@@ -96,6 +97,21 @@ function plainFileName(reference: Reference): string {
     throw unsupported({ ...referenceDetails(reference), expected: 'a plain file', found: `the protocol ${protocol}` });
   }
   return Buffer.from(encodeName(name)).toString();
+}
+
+/** On Windows merely looking a name like `\\host\share` up speaks to that host: no image may make us do that. */
+function refuseNetworkName(name: string, details: ReturnType<typeof referenceDetails>): void {
+  if (isNetworkName(name, process.platform))
+    throw denied({
+      ...details,
+      expected: 'a file of this machine',
+      found: 'the name of another machine or of a device',
+    });
+}
+
+/** Whether a name is one of a network or a device (UNC, `\\?\`, `\\.\`); elsewhere than on Windows there are none. */
+export function isNetworkName(name: string, platform: NodeJS.Platform): boolean {
+  return platform === 'win32' && /^[\\/]{2}/.test(name);
 }
 
 async function realPath(name: string): Promise<string> {

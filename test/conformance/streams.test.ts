@@ -145,3 +145,19 @@ test('mergeExtents joins neighbours and gives what came before a failure', async
     ],
   );
 });
+
+test('a stream of what is ready at once lets timers and signals through', async (t) => {
+  const zeros: BlockDevice = {
+    size: 2 ** 50,
+    sectorSize: 512,
+    readInto: async (target) => void target.fill(0, 0, 512),
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+  const controller = new AbortController();
+  setTimeout(() => controller.abort(), 20);
+  const stream = streamBytes(zeros, { start: 0, length: zeros.size }, { signal: controller.signal });
+  const error = await t.throwsAsync(async () => {
+    for await (const chunk of stream) if (chunk.length === 0) t.fail();
+  });
+  t.is(error?.name, 'AbortError');
+});

@@ -2,7 +2,7 @@ import { mkdir, realpath, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { DiskError, type ReferencePolicy } from '../../src/core/index.ts';
-import { resolveReference } from '../../src/core/references.ts';
+import { isNetworkName, resolveReference } from '../../src/core/references.ts';
 import { temporaryFolder } from '../helpers/tools.ts';
 
 /** images/top.qcow2 with a file beside, one below, one in another folder, and links between them. */
@@ -134,4 +134,12 @@ test('an image in no folder has nothing beside it: only an absolute name that is
   t.is(await codeOf(resolve(at('images/base.img'), undefined)), 'DENIED');
   t.is(await codeOf(resolve(at('outside/secret'), undefined, policy)), 'DENIED');
   t.is(await codeOf(resolve(at('images/base.img'), undefined, policy)), `opened ${at('images/base.img')}`);
+});
+
+test('the names of other machines and of devices are known on Windows, where looking them up has an effect', (t) => {
+  for (const name of ['\\\\host\\share\\a', '//host/share/a', '\\\\?\\C:\\a', '\\\\.\\PhysicalDrive0', '\\/host/a']) {
+    t.true(isNetworkName(name, 'win32'), name);
+    t.false(isNetworkName(name, 'linux'), name);
+  }
+  for (const name of ['C:\\a', 'a\\b', '\\a', '/a', '.\\a', 'a//b']) t.false(isNetworkName(name, 'win32'), name);
 });

@@ -1,5 +1,6 @@
 import { DiskError } from '../errors.ts';
 import { sharedBytes } from './buffer-pool.ts';
+import { takeTurn } from './take-turn.ts';
 
 /** A contiguous range, in bytes. */
 export interface ByteRange {
@@ -113,6 +114,7 @@ export async function* streamBytes(
       if (spare !== undefined && offset < end) startNext(spare);
       spare = new Uint8Array(chunk.buffer);
       yield chunk;
+      await takeTurn();
     }
   } finally {
     await Promise.allSettled(pending);
