@@ -74,9 +74,7 @@ export class ImageOpener implements AsyncDisposable {
 
   /** Opens the image's own file as a container; it is closed with the opener. */
   async openContainer(options: ContainerOptions): Promise<Container> {
-    const { file } = this;
-    const context = this.#context({ path: file.path, place: this.#place, chain: [file.identity] });
-    return this.#stack.use(await openContainer(file, context, this.options.format, options));
+    return this.#stack.use(await openContainer(this.file, this.contextFor(undefined), this.options.format, options));
   }
 
   /** The same to write to it; its backing files are only read. The file must be a `WritableFileDevice`. */
@@ -86,7 +84,7 @@ export class ImageOpener implements AsyncDisposable {
     return this.#stack.use(await openWritableContainer(file, this.contextFor(undefined), this.options.format));
   }
 
-  /** For what opens later: the partition table, filesystems, those of a view too. They name no files. */
+  /** For the image's own file, and for what opens later: the partition table, filesystems, those of a view too. */
   contextFor(view: View | undefined): OpenContext {
     const context = this.#context({ path: this.file.path, place: this.#place, chain: [this.file.identity] });
     if (view === undefined) return context;

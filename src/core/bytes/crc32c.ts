@@ -7,28 +7,29 @@ const POLYNOMIAL = 0x82f63b78;
 /** Bytes taken in one step of the inner loop. */
 const SLICES = 8;
 
-/** `TABLES[k][b]`: what byte `b` contributes when `k` more bytes follow it in the same step. */
-const TABLES: readonly Uint32Array[] = makeTables();
+/** `tables[k][b]`: what byte `b` contributes when `k` more bytes follow it in the same step; made at the first sum. */
+let tables: readonly Uint32Array[] | undefined;
 
 function makeTables(): Uint32Array[] {
-  const tables = Array.from({ length: SLICES }, () => new Uint32Array(256));
+  const made = Array.from({ length: SLICES }, () => new Uint32Array(256));
   for (let byte = 0; byte < 256; byte++) {
     let sum = byte;
     for (let bit = 0; bit < 8; bit++) sum = (sum >>> 1) ^ ((sum & 1) === 1 ? POLYNOMIAL : 0);
-    tables[0]![byte] = sum;
+    made[0]![byte] = sum;
   }
   for (let byte = 0; byte < 256; byte++) {
     for (let slice = 1; slice < SLICES; slice++) {
-      const sum = tables[slice - 1]![byte]!;
-      tables[slice]![byte] = (sum >>> 8) ^ tables[0]![sum & 0xff]!;
+      const sum = made[slice - 1]![byte]!;
+      made[slice]![byte] = (sum >>> 8) ^ made[0]![sum & 0xff]!;
     }
   }
-  return tables;
+  return made;
 }
 
 /** CRC-32C of `bytes`; `previous` is the sum of what came before them. */
 export function crc32c(bytes: Uint8Array, previous = 0): number {
-  const [t0, t1, t2, t3, t4, t5, t6, t7] = TABLES as [
+  tables ??= makeTables();
+  const [t0, t1, t2, t3, t4, t5, t6, t7] = tables as [
     Uint32Array,
     Uint32Array,
     Uint32Array,

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import type { DecodeAnswer, DecodeJob } from './decode-job.ts';
 
 /** A thread keeps nothing between its jobs: a small young generation saves some 10 MiB for each. In MiB. */
@@ -19,6 +19,8 @@ class DecodeWorker {
   isBroken = false;
 
   constructor() {
+    // Loaded when wanted: most commands decode nothing in bulk.
+    const { Worker } = process.getBuiltinModule('node:worker_threads');
     this.#thread = new Worker(new URL('./decode-worker.js', import.meta.url), {
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB },
     });

@@ -6,6 +6,7 @@ import {
   type ResizableBlockDevice,
 } from '../device/block-device.ts';
 import { type Extent, extentsOf } from '../device/extent.ts';
+import { writeZeroBytes } from '../device/write-zero-bytes.ts';
 import { outOfRange } from '../errors.ts';
 import type { Property } from '../format.ts';
 import type { Container, ContainerFormat, WritableContainer } from './container.ts';
@@ -43,9 +44,6 @@ export class RawContainer implements Container {
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
-/** Zeros that are written where a range of data is to become zeros, in bytes. */
-const ZERO_BYTES = 1024 * 1024;
-
 /** A raw image that may be written: what is written to the disk is written to the file. */
 export class WritableRawContainer extends RawContainer implements WritableContainer {
   readonly #file: ResizableBlockDevice;
@@ -62,12 +60,8 @@ export class WritableRawContainer extends RawContainer implements WritableContai
   /** Holes are zeros already and stay holes; the rest is overwritten. */
   async writeZeros(range: ByteRange, options?: ReadOptions): Promise<void> {
     checkRange(this, 'raw', range.start, range.length);
-    const zeros = new Uint8Array(Math.min(ZERO_BYTES, range.length));
-    for await (const { kind, start, length } of extentsOf(this.#file, range, options)) {
-      if (kind === 'zero') continue;
-      for (let at = start; at < start + length; at += zeros.length)
-        await this.#file.writeFrom(zeros.subarray(0, Math.min(zeros.length, start + length - at)), at, options);
-    }
+    for await (const { kind, start, length } of extentsOf(this.#file, range, options))
+      if (kind !== 'zero') await writeZeroBytes(this.#file, start, length, options);
   }
 
   discard(range: ByteRange, options?: ReadOptions): Promise<void> {

@@ -28,14 +28,12 @@ export class CompressedClusters implements RunDecoder {
   readonly type: CompressionType;
   readonly unitBytes: number;
   readonly #file: BlockDevice;
-  readonly #clusterSize: number;
   readonly #decoded: LRUCache<number, Uint8Array>;
   readonly #pending = new Map<number, Promise<Uint8Array>>();
 
   constructor(file: BlockDevice, type: CompressionType, clusterSize: number) {
     this.#file = file;
     this.type = type;
-    this.#clusterSize = clusterSize;
     this.unitBytes = clusterSize;
     const limit = clamp(divideDown(DECODED_CACHE_BYTES, clusterSize), 1, MAX_DECODED_CLUSTERS);
     this.#decoded = new LRUCache({ max: limit });
@@ -45,7 +43,7 @@ export class CompressedClusters implements RunDecoder {
   async readInto(range: CompressedRange, target: Uint8Array, within: number, options?: ReadOptions): Promise<void> {
     options?.signal?.throwIfAborted();
     // Whoever takes the whole cluster seldom comes back for it: bulk reads do not empty the cache.
-    const keep = target.length < this.#clusterSize;
+    const keep = target.length < this.unitBytes;
     const cluster = this.#decoded.get(range.hostOffset) ?? (await this.#decode(range, keep));
     target.set(cluster.subarray(within, within + target.length));
   }
@@ -59,7 +57,7 @@ export class CompressedClusters implements RunDecoder {
         : await this.#decodeTogether(extents, span, target).catch(() => extents.keys());
     // One by one what does not go together: this way also tells what is wrong with it.
     for (const index of failed) {
-      const part = target.subarray(index * this.#clusterSize, (index + 1) * this.#clusterSize);
+      const part = target.subarray(index * this.unitBytes, (index + 1) * this.unitBytes);
       await extents[index]!.decodeInto(part, 0, options);
     }
   }
@@ -75,7 +73,7 @@ export class CompressedClusters implements RunDecoder {
     const parts = Float64Array.from(
       extents.flatMap(({ sourceOffset, sourceLength }) => [sourceOffset - span.hostOffset, sourceLength]),
     );
-    const job = { encoding: this.type, clusterSize: this.#clusterSize, source, parts };
+    const job = { encoding: this.type, clusterSize: this.unitBytes, source, parts };
     const failed = await decodeInto(target, job);
     giveShared(source);
     return failed;
@@ -98,13 +96,13 @@ export class CompressedClusters implements RunDecoder {
   async #inflate({ hostOffset, length }: CompressedRange): Promise<Uint8Array> {
     const source = await readBytes(this.#file, hostOffset, length);
     try {
-      return await inflateCluster(source, this.type, this.#clusterSize);
+      return await inflateCluster(source, this.type, this.unitBytes);
     } catch (cause) {
       throw corrupt({
         layer: 'qcow2',
         structure: 'compressed cluster',
         offset: hostOffset,
-        expected: `${length} bytes of ${this.type} that give a cluster of ${this.#clusterSize}`,
+        expected: `${length} bytes of ${this.type} that give a cluster of ${this.unitBytes}`,
         found: cause instanceof Error ? cause.message : String(cause),
         cause,
       });

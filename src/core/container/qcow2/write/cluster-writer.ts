@@ -1,3 +1,4 @@
+import { isZero } from '../../../bytes/is-zero.ts';
 import { divideUp, roundDown, roundUp } from '../../../bytes/rounding.ts';
 import type { ByteRange, ReadOptions } from '../../../device/block-device.ts';
 import type { Container } from '../../container.ts';
@@ -229,11 +230,4 @@ export class ClusterWriter {
     if (header.version === 2) this.#entries.setUnallocated(table, index);
     else this.#entries.setZero(table, index);
   }
-}
-
-/** As long as two of the largest clusters: more is never compared. */
-const ZEROS = Buffer.alloc(4 * 1024 * 1024);
-
-function isZero(bytes: Uint8Array): boolean {
-  return ZEROS.compare(bytes, 0, bytes.length, 0, bytes.length) === 0;
 }

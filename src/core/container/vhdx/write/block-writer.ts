@@ -1,11 +1,11 @@
 import { divideUp, roundDown, roundUp } from '../../../bytes/rounding.ts';
 import type { ReadOptions, ResizableBlockDevice } from '../../../device/block-device.ts';
+import { writeZeroBytes } from '../../../device/write-zero-bytes.ts';
 import { corrupt } from '../../../errors.ts';
 import { BAT_ENTRY_BYTES, type BatEntry, PAYLOAD_BLOCK, SECTOR_BITMAP_BYTES } from '../block-allocation-table.ts';
 import type { BlockMap } from './block-map.ts';
 import type { BlockSpace } from './block-space.ts';
 import type { MetadataPages } from './metadata-pages.ts';
-import { writeZeroBytes } from './zero-bytes.ts';
 
 /** A part of one payload block, in bytes from its start. */
 export interface BlockPart {

@@ -1,9 +1,9 @@
 import { randomGuid } from '../../../bytes/guid.ts';
 import type { WritableBlockDevice } from '../../../device/block-device.ts';
+import { writeZeroBytes } from '../../../device/write-zero-bytes.ts';
 import { ZERO_GUID } from '../current-header.ts';
 import type { HeaderUpdater } from './header-updater.ts';
 import { buildLogEntry, type LogChange, logEntryLength, MAX_CHANGES } from './log-entry-bytes.ts';
-import { writeZeroBytes } from './zero-bytes.ts';
 
 /**
  * Changes structures of a file through its log (MS-VHDX 2.3): data are durable before the entry that makes them visible, the

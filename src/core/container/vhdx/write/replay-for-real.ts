@@ -2,10 +2,10 @@ import { randomGuid } from '../../../bytes/guid.ts';
 import { roundUp } from '../../../bytes/rounding.ts';
 import { type BlockDevice, type ResizableBlockDevice, readBytes } from '../../../device/block-device.ts';
 import { extentsOf } from '../../../device/extent.ts';
+import { writeZeroBytes } from '../../../device/write-zero-bytes.ts';
 import { ZERO_GUID } from '../current-header.ts';
 import { MIB } from '../header.ts';
 import type { HeaderUpdater } from './header-updater.ts';
-import { writeZeroBytes } from './zero-bytes.ts';
 
 /** What is copied at once. */
 const COPY_BYTES = MIB;
