@@ -1,9 +1,12 @@
-import fs from 'node:fs/promises';
+import fs from 'node:fs';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { encodeName } from './bytes/text.ts';
 import { systemError } from './device/file-device.ts';
 import { DiskError, type DiskErrorDetails, denied, type Remedy, unsupported } from './errors.ts';
 import type { Reference } from './format.ts';
+
+const resolveLinks = promisify(fs.realpath.native);
 
 /** How far files named inside an image may be opened. */
 export interface ReferencePolicy {
@@ -116,7 +119,7 @@ export function isNetworkName(name: string, platform: NodeJS.Platform): boolean 
 
 async function realPath(name: string): Promise<string> {
   try {
-    return await fs.realpath(name);
+    return await resolveLinks(name);
   } catch (error) {
     throw systemError(error, name);
   }

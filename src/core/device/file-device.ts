@@ -14,9 +14,11 @@ import type { Extent } from './extent.ts';
 import { lockForWriting } from './image-lock.ts';
 import { systemWords } from './system-words.ts';
 
-// The callback calls on a plain descriptor: FileHandle costs twice as much per read (measured in STACK.md).
+// The callback calls on a plain descriptor: FileHandle costs twice as much per read (measured in STACK.md), and
+// node:fs/promises brings thirty modules with it, line editing among them.
 const openFile = promisify(fs.open);
 const closeFile = promisify(fs.close);
+const statPath = promisify(fs.stat);
 const statFile = promisify(fs.fstat);
 const syncFile = promisify(fs.fdatasync);
 const truncateFile = promisify(fs.ftruncate);
@@ -162,7 +164,7 @@ export class WritableFileDevice extends FileDevice implements ResizableBlockDevi
 
 /** What `FileDevice.identity` would be for the file at a path; undefined when there is none. */
 export async function fileIdentity(path: string): Promise<string | undefined> {
-  const stat = await fs.promises.stat(path).catch(() => undefined);
+  const stat = await statPath(path).catch(() => undefined);
   return stat === undefined ? undefined : identityOf(stat);
 }
 
@@ -188,7 +190,7 @@ async function openRegularFile(
 ): Promise<{ descriptor: number; stat: fs.Stats }> {
   try {
     // Before the open: opening a FIFO waits for its other end, and opening a device may have an effect.
-    requireRegular(path, await fs.promises.stat(path));
+    requireRegular(path, await statPath(path));
     const descriptor = await open(path);
     try {
       const stat = await statFile(descriptor);

@@ -14,8 +14,14 @@ import {
   parseLuksHeader,
 } from './luks-header.ts';
 
-// In libuv's thread pool: the event loop goes on.
-const deriveKey = promisify(pbkdf2);
+/** In libuv's thread pool: the event loop goes on. Made when called, so that only an encrypted image loads node:crypto. */
+const deriveKey = (
+  secret: Uint8Array,
+  salt: Uint8Array,
+  iterations: number,
+  length: number,
+  hash: string,
+): Promise<Buffer> => promisify(pbkdf2)(secret, salt, iterations, length, hash);
 
 /** Iterations of PBKDF2 for one unlocking, all slots together: a minute or so; real headers have some millions. */
 const MAX_ITERATIONS = 100_000_000;

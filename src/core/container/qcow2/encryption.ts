@@ -5,6 +5,8 @@ import { corrupt, unsupported } from '../../errors.ts';
 import type { OpenContext } from '../../format.ts';
 import type { ContainerOptions } from '../container.ts';
 import { LUKS_HEADER_BYTES } from '../luks/luks-header.ts';
+import { unlockLuks } from '../luks/unlock-luks.ts';
+import { createSectorCipher } from '../sector-cipher.ts';
 import type { ClusterEncryption } from './encrypted-clusters.ts';
 import { type HeaderFields, headerV3, invalid, notSupported } from './header.ts';
 import { EXTENSION, type HeaderExtensions } from './header-extensions.ts';
@@ -86,16 +88,13 @@ export async function openEncryption(
   const passphrase = asked ?? offeredPassphrase;
   if (passphrase === undefined || name === 'none') return undefined;
   const secret = encodeName(passphrase);
-  // Loaded when wanted: node:crypto costs a command a tenth of its time.
   if (name === 'AES') {
-    const { createSectorCipher } = await import('../sector-cipher.ts');
     const key = new Uint8Array(OLD_AES_KEY_BYTES);
     key.set(secret.subarray(0, OLD_AES_KEY_BYTES));
     const cipher = createSectorCipher({ name: 'aes', mode: 'cbc-plain64' }, key)!;
     return { encoding: 'aes', cipher, countsFrom: 'guestOffset', description: 'AES: aes-cbc-plain64, 128 bits' };
   }
   const { offset, length } = checkPointer(header, extensions, file.size);
-  const { unlockLuks } = await import('../luks/unlock-luks.ts');
   const { cipher, description } = await unlockLuks(file, offset, length, secret);
   return { encoding: 'luks', cipher, countsFrom: 'hostOffset', description: `LUKS1: ${description}` };
 }
