@@ -25,15 +25,22 @@ export interface Result {
 
 const MEMORY_POLL_MS = 10;
 
-/** Runs both sides in turn, so that both meet the same state of the machine; the first round warms the cache and does not count. */
-export async function compare(job: Job, rounds = 5): Promise<Result> {
+/**
+ * Runs both sides in turn, `prepare` before each, so that both meet the same state of the machine; the first round warms the
+ * cache and does not count.
+ */
+export async function compare(job: Job, prepare: () => void, rounds = 7): Promise<Result> {
   const ours: Run[] = [];
   const peer: Run[] = [];
   for (let round = 0; round <= rounds; round++) {
-    const runs = [await run(job.ours), await run(job.peer)] as const;
-    if (round === 0) continue;
-    ours.push(runs[0]);
-    peer.push(runs[1]);
+    for (const [command, runs] of [
+      [job.ours, ours],
+      [job.peer, peer],
+    ] as const) {
+      prepare();
+      const result = await run(command);
+      if (round > 0) runs.push(result);
+    }
   }
   const ratio = middle(ours).time / middle(peer).time;
   return { name: job.name, ours: middle(ours), peer: middle(peer), ratio };

@@ -1,5 +1,5 @@
 /** `npm run bench [-- SCALE [NAME]]`: Sectorscope against its peers, in one run on the same input; prints ratios of wall time. */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,7 +11,6 @@ const GIB = 1024 ** 3;
 const scale = Number(process.argv[2] ?? 1);
 /** Only the jobs that have this in their name. */
 const only = process.argv[3] ?? '';
-const readAll = fileURLToPath(new URL('./read-all.js', import.meta.url));
 const sectorscope = fileURLToPath(new URL('../../bin/sectorscope.js', import.meta.url));
 
 interface Folders {
@@ -28,7 +27,7 @@ function mebibytes(bytes: number): number {
 function readToNothing(name: string, image: string, size: number): Job {
   return {
     name: `${name} to nothing`,
-    ours: [process.execPath, readAll, image],
+    ours: [process.execPath, sectorscope, 'export', image, '-'],
     peer: ['qemu-img', 'convert', '-n', '--target-image-opts', image, `driver=null-co,size=${size}`],
   };
 }
@@ -36,7 +35,7 @@ function readToNothing(name: string, image: string, size: number): Job {
 function exportToFile(name: string, image: string, outputs: string): Job {
   return {
     name: `${name} to a raw file`,
-    ours: [process.execPath, sectorscope, 'export', '--force', image, path.join(outputs, 'ours.raw')],
+    ours: [process.execPath, sectorscope, 'export', image, path.join(outputs, 'ours.raw')],
     peer: ['qemu-img', 'convert', '-O', 'raw', image, path.join(outputs, 'peer.raw')],
   };
 }
@@ -50,7 +49,7 @@ function convertTo(
 ): Job {
   return {
     name: `${name} to ${ours.filter((word) => !word.startsWith('-')).join(' ')}`,
-    ours: [process.execPath, sectorscope, 'convert', '--force', ...ours, image, path.join(outputs, 'ours.image')],
+    ours: [process.execPath, sectorscope, 'convert', ...ours, image, path.join(outputs, 'ours.image')],
     peer: ['qemu-img', 'convert', ...peer, image, path.join(outputs, 'peer.image')],
   };
 }
@@ -123,6 +122,11 @@ function print({ name, ours, peer, ratio }: Result): void {
   process.stdout.write(`${name.padEnd(46)} ours ${figures(ours)}  peer ${figures(peer)}  ratio ${ratio.toFixed(2)}\n`);
 }
 
+/** What is there already would cost the one that replaces it and not the one that writes over it. */
+function empty(folder: string): void {
+  for (const name of readdirSync(folder)) rmSync(path.join(folder, name));
+}
+
 const shared = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 for (const [group, jobs] of Object.entries(groups)) {
   if (!group.includes(only)) continue;
@@ -131,7 +135,7 @@ for (const [group, jobs] of Object.entries(groups)) {
     outputs: mkdtempSync(path.join(shared, 'sectorscope-bench-')),
   };
   try {
-    for (const job of jobs(folders)) print(await compare(job));
+    for (const job of jobs(folders)) print(await compare(job, () => empty(folders.outputs)));
   } finally {
     for (const folder of Object.values(folders)) rmSync(folder, { recursive: true });
   }

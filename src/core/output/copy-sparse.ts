@@ -20,10 +20,17 @@ export interface CopyOptions {
 
 /** The smallest run of zeros that becomes a hole: the block size of nearly every host filesystem, in bytes. */
 const HOLE_BYTES = 4096;
-/** Small enough for a piece to stay in the processor's cache between its read and its write. */
-const PIECE_BYTES = 2 * 1024 * 1024;
-/** Pieces that are read, looked through and written at once. */
-const PARALLEL_PIECES = 3;
+/** What is read and written with one call. */
+const PIECE_BYTES = 4 * 1024 * 1024;
+/** Pieces that are read while one is written. */
+const READS_AHEAD = 3;
+
+interface Piece {
+  readonly start: number;
+  readonly bytes: Uint8Array;
+  /** That `bytes` are a part of. */
+  readonly buffer: Uint8Array;
+}
 
 /**
  * Writes a whole device to an empty file as its bytes from 0 on, leaving holes where it is known to be zero and where a
@@ -31,17 +38,21 @@ const PARALLEL_PIECES = 3;
  */
 export async function copySparse(device: BlockDevice, file: FileHandle, options: CopyOptions = {}): Promise<void> {
   const buffers = new BufferPool(PIECE_BYTES);
-  const copy = async (range: ByteRange): Promise<number> => {
+  const read = async (range: ByteRange): Promise<Piece> => {
     options.signal?.throwIfAborted();
     const buffer = buffers.take();
-    const piece = buffer.subarray(0, range.length);
-    await device.readInto(piece, range.start, options);
-    await writeNonZero(file.fd, piece, range.start);
-    buffers.give(buffer);
-    return range.start + range.length;
+    const bytes = buffer.subarray(0, range.length);
+    await device.readInto(bytes, range.start, options);
+    return { start: range.start, bytes, buffer };
   };
-  for await (const done of readAhead(writtenRanges(device, 1, PIECE_BYTES, options), PARALLEL_PIECES, copy)) {
-    options.onProgress?.({ done, total: device.size });
+  const ranges = writtenRanges(device, 1, PIECE_BYTES, options);
+  // One write at a time: a host's filesystem lets only one into a file, and the others would wait for it as busily as it works.
+  for await (const { start, bytes, buffer } of readAhead(ranges, READS_AHEAD, read)) {
+    await writeNonZero(file.fd, bytes, start);
+    buffers.give(buffer);
+    options.onProgress?.({ done: start + bytes.length, total: device.size });
+    // The last pieces are read already: their reads do not ask any more.
+    options.signal?.throwIfAborted();
   }
   await file.truncate(device.size);
   options.onProgress?.({ done: device.size, total: device.size });
