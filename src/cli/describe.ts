@@ -21,10 +21,12 @@ export function propertiesJson(properties: readonly Property[]): Record<string, 
 
 export function layerJson({ name, container }: Layer): unknown {
   const { format, size, sectorSize, file, properties } = container;
+  const path = pathOf(container);
   return {
     name,
-    path: pathOf(container),
-    format,
+    path,
+    // What was left out was not looked at.
+    format: path === null && properties.some(({ key }) => key === 'leftOut') ? null : format,
     virtualSize: size,
     sectorSize,
     fileSize: file.size,

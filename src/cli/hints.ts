@@ -1,4 +1,5 @@
 import { DiskError, type Remedy } from '../core/index.ts';
+import type { CommandOptions } from './image-command.ts';
 
 /** The option that each decision of the user's has here. */
 const HINTS: Readonly<Record<Remedy, string>> = {
@@ -8,13 +9,26 @@ const HINTS: Readonly<Record<Remedy, string>> = {
   replaceFile: '--force replaces it',
 };
 
-/** What only commands that read have an option for. */
-const FOR_READING: readonly Remedy[] = ['leaveBackingOut', 'givePassphrase'];
+/** A name that could be that of a command, mistyped. */
+const LIKE_A_COMMAND = /^[a-z]+$/;
 
 /** What the user may do about an error, one line each: only options that the command has. */
-export function hintsFor(error: unknown, options: { readonly backing?: unknown }): string[] {
+export function hintsFor(error: unknown, options: CommandOptions): string[] {
   if (!(error instanceof DiskError)) return [];
-  // Their --no-backing makes it a yes or no; the --backing of `create` is a path.
-  const isReading = typeof options.backing === 'boolean';
-  return error.remedies.filter((remedy) => isReading || !FOR_READING.includes(remedy)).map((remedy) => HINTS[remedy]);
+  const hints = error.remedies.filter((remedy) => hasOption(remedy, options)).map((remedy) => HINTS[remedy]);
+  const { browsed } = options;
+  if (
+    error.code === 'NOT_FOUND' &&
+    browsed !== undefined &&
+    error.structure === browsed &&
+    LIKE_A_COMMAND.test(browsed)
+  )
+    hints.push('sectorscope --help lists the commands');
+  return hints;
+}
+
+function hasOption(remedy: Remedy, { backing }: CommandOptions): boolean {
+  // The --no-backing of commands that read makes it a yes or no; the --backing of `create` is a path.
+  if (remedy === 'leaveBackingOut') return typeof backing === 'boolean';
+  return remedy !== 'givePassphrase' || backing !== undefined;
 }

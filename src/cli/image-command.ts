@@ -9,6 +9,7 @@ import {
   type Target,
   unsupported,
 } from '../core/index.ts';
+import { UsageError } from './exit-codes.ts';
 import { PASSPHRASE_VARIABLE } from './passphrase.ts';
 import { type ImageOptions, noteDiagnostics, openNamed, type Session } from './session.ts';
 
@@ -16,6 +17,8 @@ import { type ImageOptions, noteDiagnostics, openNamed, type Session } from './s
 export interface CommandOptions {
   readonly json?: boolean;
   readonly backing?: unknown;
+  /** The image's name where no command was given, which may be meant for one. */
+  readonly browsed?: string | undefined;
 }
 
 /** What a command is given to declare itself: the program, and how its action is run. */
@@ -66,10 +69,7 @@ export function addImageCommand<Options extends ImageOptions>(host: Host, spec: 
 export function addImageOptions(command: Command, formatFlag = '--format'): Command {
   return addOpenOptions(command, formatFlag)
     .option('--no-backing', 'leave the backing file alone: what only it has reads as zeros')
-    .option(
-      '--passphrase-file <path>',
-      `for an encrypted image: its first line (- for standard input; or ${PASSPHRASE_VARIABLE})`,
-    )
+    .addOption(passphraseOption('for an encrypted image'))
     .addOption(choice('--log <what>', 'updates that are only in the log of the image', ['replay', 'ignore']))
     .addOption(choice('--unmapped <what>', 'what ranges that were given back read as', ['zeros', 'raw']));
 }
@@ -84,6 +84,13 @@ export function addOpenOptions(command: Command, formatFlag = '--format'): Comma
     .option('--sector-size <bytes>', 'sector size of an image that does not say', parseSectorSize)
     .option('--allow-reference <path>', 'let the image refer to this file or folder too (again for more)', collect)
     .option('--no-references', 'open no file that the image refers to');
+}
+
+export function passphraseOption(purpose: string): Option {
+  return new Option(
+    '--passphrase-file <path>',
+    `${purpose}: its first line (- for standard input; or ${PASSPHRASE_VARIABLE})`,
+  );
 }
 
 function choice(flags: string, description: string, choices: readonly [string, ...string[]]): Option {
@@ -107,6 +114,15 @@ export function asSize(text: string): number {
     return parseSize(text, SECTOR_SIZE_LIMITS.smallest);
   } catch (error) {
     throw new InvalidArgumentError((error as DiskError).message);
+  }
+}
+
+/** The same for what is counted in sectors of the image, and so is told only when it is open. */
+export function bytesFrom(text: string, sectorSize: number): number {
+  try {
+    return parseSize(text, sectorSize);
+  } catch (error) {
+    throw new UsageError((error as DiskError).message);
   }
 }
 

@@ -1,4 +1,4 @@
-import { denied, type Image, openImage, openWritableImage, type WritableImage } from '../core/index.ts';
+import { denied, openWritableImage, rehearseWritableImage, type WritableImage } from '../core/index.ts';
 import { addOpenOptions, type Host } from './image-command.ts';
 import { type ImageOptions, noteDiagnostics, openOptions, type Session } from './session.ts';
 
@@ -14,8 +14,16 @@ export interface WriteCommand<Options extends WriteOptions> {
   readonly description: string;
   readonly examples: readonly string[];
   readonly options?: (command: ReturnType<Host['program']['command']>) => void;
-  /** What the command would do, in words that follow "this would"; throws for what cannot be done. */
-  plan(image: Image, args: readonly (string | undefined)[], options: Options, session: Session): Promise<string>;
+  /**
+   * What the command would do, in words that follow "this would"; throws for what cannot be done. What it writes to the image
+   * is kept in memory, and forgotten.
+   */
+  plan(
+    image: WritableImage,
+    args: readonly (string | undefined)[],
+    options: Options,
+    session: Session,
+  ): Promise<string>;
   run(image: WritableImage, args: readonly (string | undefined)[], options: Options, session: Session): Promise<void>;
 }
 
@@ -34,7 +42,7 @@ export function addWriteCommand<Options extends WriteOptions>(host: Host, spec: 
     const common = { format, sectorSize, references, allowReferences };
     await host.run(options, async (session) => {
       if (options.write !== true) {
-        await using image = await openImage(path, common);
+        await using image = await rehearseWritableImage(path, common);
         const found = `none: this would ${await spec.plan(image, args, options, session)}`;
         throw denied({ layer: command.name(), structure: path, expected: '--write', found });
       }

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { roundUp } from './bytes/rounding.ts';
-import type { ContainerFormatName } from './container/container.ts';
+import type { ContainerFormatName, ContainerOptions } from './container/container.ts';
 import { createQcow2 } from './container/qcow2/write/create.ts';
 import { VhdxContainer } from './container/vhdx/vhdx-container.ts';
 import { createVhdx } from './container/vhdx/write/create-vhdx.ts';
@@ -21,7 +21,10 @@ export interface BackingFile {
   readonly format: ContainerFormatName;
 }
 
-export interface CreateImageOptions extends ReferencePolicy {
+/** A passphrase is for the backing file. */
+export interface CreateImageOptions
+  extends ReferencePolicy,
+    Pick<ContainerOptions, 'passphrase' | 'offeredPassphrase'> {
   readonly format: ContainerFormatName;
   /** Bytes of the disk; that of the backing file, in whole sectors, unless given. */
   readonly size?: number | undefined;
@@ -48,8 +51,9 @@ export async function createImage(imagePath: string, options: CreateImageOptions
   if (overwrite) await refuseUsed(imagePath);
   if (backing === undefined) return createNew(imagePath, options, undefined);
   const file = path.resolve(path.dirname(imagePath), backing.name);
-  const { references, allowReferences } = options;
-  await using below = await openImage(file, { format: backing.format, references, allowReferences });
+  const { references, allowReferences, passphrase, offeredPassphrase } = options;
+  const opening = { format: backing.format, references, allowReferences, passphrase, offeredPassphrase };
+  await using below = await openImage(file, opening);
   if (await below.hasFile(imagePath))
     throw denied({
       layer: 'output',

@@ -41,6 +41,6 @@ export interface Format<Opened> {
 export interface Property {
   /** camelCase; the key in JSON, and in words its label. */
   readonly key: string;
-  readonly value: string | number | boolean | null;
+  readonly value: string | number | boolean | null | readonly string[];
   readonly unit?: 'bytes';
 }

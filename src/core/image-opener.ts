@@ -2,10 +2,10 @@ import path from 'node:path';
 import type { Container, ContainerOptions, WritableContainer } from './container/container.ts';
 import { openContainer, openWritableContainer } from './container/formats.ts';
 import { RawContainer } from './container/raw.ts';
-import { type BlockDevice, DEFAULT_SECTOR_SIZE } from './device/block-device.ts';
-import { FileDevice, WritableFileDevice } from './device/file-device.ts';
+import { type BlockDevice, DEFAULT_SECTOR_SIZE, type ResizableBlockDevice } from './device/block-device.ts';
+import { FileDevice } from './device/file-device.ts';
 import { MemoryDevice } from './device/memory-device.ts';
-import { assert, corrupt, DiskError, unsupported } from './errors.ts';
+import { corrupt, DiskError, unsupported } from './errors.ts';
 import type { Diagnostic, OpenContext, Reference } from './format.ts';
 import { formatView, type View } from './locator.ts';
 import {
@@ -77,10 +77,8 @@ export class ImageOpener implements AsyncDisposable {
     return this.#stack.use(await openContainer(this.file, this.contextFor(undefined), this.options.format, options));
   }
 
-  /** The same to write to it; its backing files are only read. The file must be a `WritableFileDevice`. */
-  async openWritableContainer(): Promise<WritableContainer> {
-    const { file } = this;
-    assert(file instanceof WritableFileDevice, 'what is written was opened for it');
+  /** The same to write to it, by way of `file`: the image's own, or what keeps its changes; backing files are only read. */
+  async openWritableContainer(file: ResizableBlockDevice): Promise<WritableContainer> {
     return this.#stack.use(await openWritableContainer(file, this.contextFor(undefined), this.options.format));
   }
 

@@ -90,7 +90,13 @@ export {
   type View,
 } from './locator.ts';
 export { type OpenImageOptions, openImage, openImageOn } from './open-image.ts';
-export { openWritableImage, WritableImage, type WritableOptions } from './open-writable-image.ts';
+export {
+  openWritableImage,
+  type RehearsalOptions,
+  rehearseWritableImage,
+  WritableImage,
+  type WritableOptions,
+} from './open-writable-image.ts';
 export { type ConvertOptions, convertImage } from './output/convert/convert-image.ts';
 export type { CopyOptions, Progress } from './output/copy-sparse.ts';
 export { type ExportOptions, exportDevice } from './output/export-device.ts';
@@ -107,7 +113,7 @@ export { formatBytes, formatCount, formatExactBytes } from './print/bytes.ts';
 export { errorText } from './print/error.ts';
 export { formatAddress, hexdumpLines } from './print/hexdump.ts';
 export { formatMode, kindLetter } from './print/mode.ts';
-export { propertyLabel, propertyText } from './print/property.ts';
+export { hasValue, propertyLabel, propertyText } from './print/property.ts';
 export { formatTimestamp } from './print/timestamp.ts';
 export type { ReferencePolicy } from './references.ts';
 export { Volume } from './volume.ts';

@@ -1,6 +1,7 @@
 import type { WritableContainer } from './container/container.ts';
 import type { ByteRange } from './device/block-device.ts';
-import { WritableFileDevice } from './device/file-device.ts';
+import { FileDevice, WritableFileDevice } from './device/file-device.ts';
+import { OverlayDevice } from './device/overlay-device.ts';
 import { denied, notFound } from './errors.ts';
 import type { Diagnostic } from './format.ts';
 import { isFileOf } from './image-files.ts';
@@ -9,8 +10,11 @@ import { requireBytes } from './open-image.ts';
 import { openPartitionTable } from './partition/formats.ts';
 import type { PartitionTable } from './partition/partition-table.ts';
 
-/** How to open for writing: how for reading, less what only reading has, and the word for it. */
-export interface WritableOptions extends Pick<OpenOptions, 'format' | 'sectorSize' | 'references' | 'allowReferences'> {
+/** How to open what would be written: how for reading, less what only reading has. */
+export type RehearsalOptions = Pick<OpenOptions, 'format' | 'sectorSize' | 'references' | 'allowReferences'>;
+
+/** How to open for writing, and the word for it. */
+export interface WritableOptions extends RehearsalOptions {
   /** The user's explicit word. */
   readonly writable: true;
 }
@@ -81,7 +85,21 @@ export async function openWritableImage(imagePath: string, options: WritableOpti
   const opener = stack.use(new ImageOpener(file, imagePath, options));
   await file.lock();
   requireBytes(file);
-  const disk = await opener.openWritableContainer();
+  const disk = await opener.openWritableContainer(file);
+  stack.move();
+  return new WritableImage(disk, opener);
+}
+
+/**
+ * The same image with all that is written kept in memory: whether a change can be made, and what comes of it. The file is opened
+ * read-only and not locked. OUT_OF_RANGE for more changes than memory may take.
+ */
+export async function rehearseWritableImage(imagePath: string, options: RehearsalOptions = {}): Promise<WritableImage> {
+  await using stack = new AsyncDisposableStack();
+  const file = await FileDevice.open(imagePath, fileOptions(options));
+  const opener = stack.use(new ImageOpener(file, imagePath, options));
+  requireBytes(file);
+  const disk = await opener.openWritableContainer(new OverlayDevice(file));
   stack.move();
   return new WritableImage(disk, opener);
 }

@@ -35,6 +35,14 @@ test('an error that an option gets past names the option, where the command has 
     [['export', '--format', 'raw', luks, out], 7, ['--force'], /expected a new file/],
     [['export', '--format', 'raw', luks, outside], 7, [], /expected a new file/],
     [['create', out, '--format', 'raw', '--size', '1MiB'], 7, ['--force'], /expected a new file/],
+    [
+      ['create', path.join(folder, 'over'), '--format', 'qcow2', '--backing', luks, '--backing-format', 'qcow2'],
+      4,
+      ['--passphrase-file'],
+      /expected a passphrase/,
+    ],
+    [['resize', luks, '+1MiB'], 4, [], /which is only read/],
+    [['write', luks, '--offset', '0', '--input', out], 4, [], /which is only read/],
     [['hex', '--format', 'raw', luks, '--offset', '1GiB'], 6, [], /^sectorscope: out of range: hex/],
   ];
   for (const [args, code, hints, message] of cases) {
@@ -45,6 +53,28 @@ test('an error that an option gets past names the option, where the command has 
   }
   const json = await sectorscope(['info', '--json', lost]);
   t.like(JSON.parse(json.stderr), { error: { code: 'NOT_FOUND', layer: 'reference' } });
+});
+
+test('a word that is neither an image nor a command is told where the commands are', async (t) => {
+  const hint = /hint: sectorscope --help lists the commands/;
+  const mistyped = await sectorscope(['inof']);
+  t.is(mistyped.code, 5);
+  t.regex(mistyped.stderr, hint);
+  for (const name of ['no.img', './inof']) t.notRegex((await sectorscope([name])).stderr, hint, name);
+});
+
+test('an overlay over an encrypted image is made with its passphrase, and reads with it', async (t) => {
+  const folder = temporaryFolder(t);
+  await fixtureFile('qcow2/luks.qcow2', folder);
+  const { passphrase, sha256 } = await fixtureFacts<{ passphrase: string; sha256: string }>('qcow2/luks.qcow2');
+  const top = path.join(folder, 'top.qcow2');
+  const secret = path.join(folder, 'secret');
+  writeFileSync(secret, `${passphrase}\n`);
+  const given = ['--passphrase-file', secret];
+  const backing = ['--backing', 'luks.qcow2', '--backing-format', 'qcow2'];
+  const made = await sectorscope(['create', top, '--format', 'qcow2', ...backing, ...given]);
+  t.is(made.code, 0, made.stderr);
+  t.is((await sectorscope(['hash', top, ...given])).stdout.toString(), `${sha256}  disk\n`);
 });
 
 test('a passphrase that stands ready is for what is encrypted: no other image is refused for it', async (t) => {

@@ -16,9 +16,13 @@ test('create, resize and write, each with its word; without it nothing changes a
   };
   await run(['create', image, '--format', 'raw', '--size', '1MiB'], 0, /raw, a disk of 1 MiB/);
   await run(['create', image, '--format', 'raw', '--size', '1MiB'], 7, /expected a new file/);
+  const nowhere = path.join(folder, 'missing');
+  await run(['export', image, path.join(nowhere, 'out')], 5, new RegExp(`not found: file: ${nowhere}: found no such`));
+  await run(['export', image, path.join(image, 'out')], 7, new RegExp(`${image}: expected a folder, found a file`));
   const state = () => ({ bytes: readFileSync(image).toString('base64'), time: statSync(image).mtimeMs });
   const before = state();
   await run(['resize', image, '+1MiB'], 7, /expected --write, found none: this would make .* 2 MiB/);
+  await run(['resize', image, 'much'], 2, /such as 4096, .* found much/);
   await run(['resize', image, '1KiB', '--write'], 6, /at least the 1048576 bytes/);
   const bytes = path.join(folder, 'bytes');
   writeFileSync(bytes, 'some bytes');

@@ -1,7 +1,16 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { createImage, openImage, openWritableImage, readBytes, type WritableOptions } from '../../src/core/index.ts';
+import {
+  createImage,
+  openImage,
+  openWritableImage,
+  readBytes,
+  rehearseWritableImage,
+  type WritableImage,
+  type WritableOptions,
+} from '../../src/core/index.ts';
 import { fixtureFile } from '../helpers/fixtures.ts';
 import { temporaryFolder } from '../helpers/tools.ts';
 
@@ -43,6 +52,32 @@ test('zeros are not stored where there is a hole', async (t) => {
   const extents = [];
   for await (const extent of image.disk.extents({ start: 0, length: image.disk.size })) extents.push(extent.kind);
   t.deepEqual(extents, ['zero']);
+});
+
+for (const name of ['partition/gpt.img', 'qcow2/snapshot.qcow2', 'vhdx/pending-log.vhdx', 'vhdx/fixed.vhdx']) {
+  test(`${name}: a rehearsal gives the disk that writing gives, and leaves the file as it was`, async (t) => {
+    const [file, copy] = await Promise.all([0, 1].map(() => fixtureFile(name, temporaryFolder(t))));
+    const hash = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+    const state = async () => [hash(await readFile(file!)), (await stat(file!)).mtimeMs];
+    const before = await state();
+    const change = async (image: WritableImage): Promise<Uint8Array> => {
+      await image.disk.writeFrom(new Uint8Array(5000).fill(0x41), 100_000);
+      await image.disk.discard({ start: 0, length: 65536 });
+      await image.disk.resize(image.disk.size + 1024 * 1024);
+      await image.disk.writeZeros({ start: image.disk.size - 4096, length: 4096 });
+      await image.disk.flush();
+      return readBytes(image.disk, 0, image.disk.size);
+    };
+    await using rehearsed = await rehearseWritableImage(file!);
+    await using written = await openWritableImage(copy!, WRITABLE);
+    t.is(hash(await change(rehearsed)), hash(await change(written)));
+    t.deepEqual(await state(), before);
+  });
+}
+
+test('a rehearsal refuses what cannot be written, as writing would', async (t) => {
+  const file = await fixtureFile('qcow2/luks.qcow2', temporaryFolder(t));
+  await t.throwsAsync(rehearseWritableImage(file), { code: 'UNSUPPORTED', message: /only read/ });
 });
 
 test('a disk is made larger, never smaller', async (t) => {

@@ -31,7 +31,7 @@ export function registerBrowse(host: Host, faces: Faces): void {
     if (!isTerminal && (hasPlace(locator) || options.offset !== undefined)) {
       command.error('error: without a terminal, a place in the image needs a command: ls, cat or hex');
     }
-    await host.run(options, async (session) => {
+    await host.run({ ...options, browsed: name }, async (session) => {
       await using image = await openNamed(name ?? packagePath(DEMO_IMAGE), options, session);
       if (isTerminal) await browse(image, { locator, offset: options.offset }, faces, session);
       else await printWhole(await imageOf(image, locator, session), options, session);

@@ -7,7 +7,8 @@ import {
   formatExactBytes,
 } from '../../core/index.ts';
 import { UsageError } from '../exit-codes.ts';
-import { asSize, collect, type Host } from '../image-command.ts';
+import { asSize, collect, type Host, passphraseOption } from '../image-command.ts';
+import { environmentPassphrase, readPassphrase } from '../passphrase.ts';
 
 interface Options {
   readonly format: ContainerFormatName;
@@ -20,6 +21,7 @@ interface Options {
   readonly sectorSize?: '512' | '4096';
   readonly allowReference?: readonly string[];
   readonly references: boolean;
+  readonly passphraseFile?: string;
   readonly force?: boolean;
   readonly json?: boolean;
 }
@@ -52,6 +54,7 @@ export function registerCreate(host: Host): void {
     .option('--block-size <bytes>', 'of vhdx, 1 to 256 MiB', asSize)
     .addOption(new Option('--type <name>', 'of vhdx (default: dynamic)').choices(['fixed', 'dynamic']))
     .addOption(new Option('--sector-size <bytes>', 'of vhdx, logical (default: 512)').choices(['512', '4096']))
+    .addOption(passphraseOption('for an encrypted backing file'))
     .option('--allow-reference <path>', 'let the backing file refer to this file or folder too', collect)
     .option('--no-references', 'open no file that the backing file refers to')
     .option('--force', 'replace PATH when it is there')
@@ -87,6 +90,8 @@ function createOptions(options: Options): CreateImageOptions {
     logicalSectorSize: sectorSize === undefined ? undefined : sectorSize === '4096' ? 4096 : 512,
     references: options.references ? 'beside' : 'none',
     allowReferences: options.allowReference,
+    passphrase: readPassphrase(options.passphraseFile),
+    offeredPassphrase: environmentPassphrase(),
     overwrite: force,
   };
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { clamp, formatAddress, hexdumpLines, outOfRange, parseSize, readBytes } from '../../core/index.ts';
-import { addImageCommand, type Host } from '../image-command.ts';
+import { clamp, formatAddress, hexdumpLines, outOfRange, readBytes } from '../../core/index.ts';
+import { addImageCommand, bytesFrom, type Host } from '../image-command.ts';
 import type { ImageOptions } from '../session.ts';
 import { bytesOf } from '../target-bytes.ts';
 
@@ -31,7 +31,7 @@ export function registerHex(host: Host): void {
       const { device, name } = await bytesOf(image, locator, { output, signal, ...rest });
       const start = offsetOf(options.offset ?? '0', device.size, device.sectorSize);
       const wanted =
-        options.length === 'all' ? device.size : parseSize(options.length ?? String(DEFAULT_LENGTH), device.sectorSize);
+        options.length === 'all' ? device.size : bytesFrom(options.length ?? String(DEFAULT_LENGTH), device.sectorSize);
       const end = clamp(start + wanted, start, device.size);
       async function* pieces(): AsyncGenerator<{ readonly offset: number; readonly bytes: Uint8Array }, void> {
         for (let at = start; at < end; at += STEP_BYTES) {
@@ -56,7 +56,7 @@ async function* jsonPieces(
 
 /** An offset inside `size` bytes, from the end when negative. Past the end is OUT_OF_RANGE, at the end is empty. */
 function offsetOf(text: string, size: number, sectorSize: number): number {
-  const offset = text.startsWith('-') ? size - parseSize(text.slice(1), sectorSize) : parseSize(text, sectorSize);
+  const offset = text.startsWith('-') ? size - bytesFrom(text.slice(1), sectorSize) : bytesFrom(text, sectorSize);
   if (offset >= 0 && offset <= size) return offset;
   throw outOfRange({ layer: 'hex', expected: `an offset inside ${size} bytes`, found: text });
 }

@@ -3,6 +3,7 @@ import {
   escapeUnprintable,
   formatBytes,
   formatView,
+  hasValue,
   type Image,
   type Property,
   propertyLabel,
@@ -145,7 +146,7 @@ function volumeLines({ volume, filesystem, content, error }: VolumeContent): str
 }
 
 function propertyLines(properties: readonly Property[]): string[] {
-  // A fact that is not there is for `--json`; people need not read past it.
-  const known = properties.filter(({ value }) => value !== null && value !== '');
-  return table(known.map((property) => [`  ${propertyLabel(property.key)}`, propertyText(property)]));
+  return table(
+    properties.filter(hasValue).map((property) => [`  ${propertyLabel(property.key)}`, propertyText(property)]),
+  );
 }

@@ -1,18 +1,18 @@
 import type { Command } from 'commander';
 import {
   type BlockDevice,
+  type ByteRange,
   denied,
   FileDevice,
   formatPlace,
   type Locator,
   outOfRange,
   parseLocator,
-  parseSize,
   streamBytes,
   unsupported,
   type WritableImage,
 } from '../../core/index.ts';
-import type { Host } from '../image-command.ts';
+import { bytesFrom, type Host } from '../image-command.ts';
 import { type Session, standardInput } from '../session.ts';
 import { addWriteCommand, type WriteOptions } from '../write-command.ts';
 
@@ -33,24 +33,18 @@ export function registerWrite(host: Host): void {
       command
         .requiredOption('--offset <n>', 'where to begin: 4096, 0x1000, 8s, 4KiB')
         .requiredOption('--input <file>', 'the bytes to write; - for standard input'),
-    plan: async (image, [text], options, session) => {
-      const locator = writtenLocator(text);
-      const { device } = await image.resolve(locator, session);
-      const offset = parseSize(options.offset, device.sectorSize);
+    plan: async (image, [text], options) => {
+      const { locator, range, offset } = await placeOf(image, text, options);
       // Standard input is left to whoever reads it: its length is not known.
       if (options.input === '-') return `write standard input at ${placeName(locator, offset)}`;
       await using input = await FileDevice.open(options.input);
-      if (await image.hasFile(options.input)) throw sameFile(options.input);
-      checkRoom(device.size, offset, input);
+      checkRoom(range.length, offset, input);
       return `write ${input.size} bytes at ${placeName(locator, offset)}`;
     },
     run: async (image, [text], options, session) => {
-      const locator = writtenLocator(text);
+      const { locator, range, offset } = await placeOf(image, text, options);
       await using input =
         options.input === '-' ? await standardInput(session, {}) : await FileDevice.open(options.input);
-      const range = await image.rangeOf(locator.kind === 'partition' ? locator.partition : undefined);
-      const offset = parseSize(options.offset, range.sectorSize);
-      if (await image.hasFile(options.input)) throw sameFile(options.input);
       checkRoom(range.length, offset, input);
       await copyInto(image, range.start + offset, input, session);
       const { size: length } = input;
@@ -58,6 +52,22 @@ export function registerWrite(host: Host): void {
       else session.note(`${image.path}: ${length} bytes written at ${placeName(locator, offset)}`);
     },
   });
+}
+
+interface WritePlace {
+  readonly locator: Locator;
+  /** Of the disk, or of the partition on it. */
+  readonly range: ByteRange;
+  /** Bytes from the start of the range. */
+  readonly offset: number;
+}
+
+async function placeOf(image: WritableImage, text: string | undefined, options: Options): Promise<WritePlace> {
+  const locator = writtenLocator(text);
+  const range = await image.rangeOf(locator.kind === 'partition' ? locator.partition : undefined);
+  const offset = bytesFrom(options.offset, range.sectorSize);
+  if (await image.hasFile(options.input)) throw sameFile(options.input);
+  return { locator, range, offset };
 }
 
 function writtenLocator(text: string | undefined): Locator {

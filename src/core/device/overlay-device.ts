@@ -5,7 +5,7 @@ import {
   type ByteRange,
   checkRange,
   type ReadOptions,
-  type WritableBlockDevice,
+  type ResizableBlockDevice,
 } from './block-device.ts';
 
 const PAGE_BYTES = 4096;
@@ -20,18 +20,25 @@ export interface OverlayOptions {
 }
 
 /** Copy-on-write writes kept in memory over a read-only device: how dry runs and log replay work. The base is never written. */
-export class OverlayDevice implements WritableBlockDevice {
-  readonly size: number;
+export class OverlayDevice implements ResizableBlockDevice {
   readonly sectorSize: number;
   readonly #base: BlockDevice;
+  #size: number;
+  /** Bytes of the base that show: what a smaller size hid once reads as zeros afterwards. */
+  #baseLength: number;
   readonly #limitPages: number;
   readonly #pages = new Map<number, Uint8Array>();
 
   constructor(base: BlockDevice, options: OverlayOptions = {}) {
     this.#base = base;
-    this.size = options.size ?? base.size;
+    this.#size = options.size ?? base.size;
+    this.#baseLength = Math.min(base.size, this.#size);
     this.sectorSize = base.sectorSize;
     this.#limitPages = divideDown(options.limitBytes ?? DEFAULT_LIMIT_BYTES, PAGE_BYTES);
+  }
+
+  get size(): number {
+    return this.#size;
   }
 
   async readInto(target: Uint8Array, offset: number, options?: ReadOptions): Promise<void> {
@@ -59,7 +66,7 @@ export class OverlayDevice implements WritableBlockDevice {
   }
 
   async #readBase(target: Uint8Array, offset: number, options?: ReadOptions): Promise<void> {
-    const available = Math.min(target.length, Math.max(0, this.#base.size - offset));
+    const available = Math.min(target.length, Math.max(0, this.#baseLength - offset));
     if (available > 0) await this.#base.readInto(target.subarray(0, available), offset, options);
     target.fill(0, available);
   }
@@ -95,6 +102,13 @@ export class OverlayDevice implements WritableBlockDevice {
     if (made !== undefined) return made;
     this.#pages.set(index, page);
     return page;
+  }
+
+  async resize(size: number): Promise<void> {
+    this.#size = size;
+    this.#baseLength = Math.min(this.#baseLength, size);
+    for (const index of this.#pages.keys()) if (index * PAGE_BYTES >= size) this.#pages.delete(index);
+    this.#pages.get(divideDown(size, PAGE_BYTES))?.fill(0, size % PAGE_BYTES);
   }
 
   async flush(): Promise<void> {}

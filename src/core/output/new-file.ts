@@ -1,4 +1,5 @@
 import fs from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { systemError } from '../device/file-device.ts';
 import { denied } from '../errors.ts';
 
@@ -7,10 +8,11 @@ export function temporaryName(path: string): string {
   return `${path}.${Buffer.from(crypto.getRandomValues(new Uint8Array(4))).toString('hex')}.part`;
 }
 
-/** Refuses a target that is there already, unless it may be replaced; nothing is opened. */
+/** Refuses a target that is there already, unless it may be replaced, and one in no folder; nothing is opened. */
 export async function checkTarget(path: string, overwrite: boolean): Promise<void> {
   const stat = await fs.lstat(path).catch(() => undefined);
-  if (stat === undefined || (overwrite && stat.isFile())) return;
+  if (stat === undefined) return checkFolder(dirname(path));
+  if (overwrite && stat.isFile()) return;
   throw denied({
     layer: 'output',
     structure: path,
@@ -18,6 +20,15 @@ export async function checkTarget(path: string, overwrite: boolean): Promise<voi
     expected: overwrite ? 'a regular file to replace' : 'a new file (or the word to replace it)',
     found: stat.isFile() ? 'a file of that name' : 'something that is no regular file',
   });
+}
+
+/** The name that is wrong is the folder's. */
+async function checkFolder(folder: string): Promise<void> {
+  const stat = await fs.stat(folder).catch((error: unknown) => {
+    throw systemError(error, folder);
+  });
+  if (stat.isDirectory()) return;
+  throw denied({ layer: 'output', structure: folder, expected: 'a folder', found: 'a file' });
 }
 
 /**

@@ -25,9 +25,15 @@ export function propertyLabel(key: string): string {
 }
 
 /** The value in words, safe for a terminal: bytes with their size in units, yes and no, `-` for none. */
-export function propertyText({ value, unit }: Property): string {
-  if (value === null || value === '') return '-';
+export function propertyText(property: Property): string {
+  const { value, unit } = property;
+  if (!hasValue(property)) return '-';
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
-  if (typeof value === 'string') return escapeText(value);
-  return unit === 'bytes' ? formatExactBytes(value) : String(value);
+  if (typeof value === 'number') return unit === 'bytes' ? formatExactBytes(value) : String(value);
+  return escapeText(typeof value === 'object' ? (value ?? []).join(', ') : value);
+}
+
+/** Whether there is anything to say: for people, who need not read past what is not there. */
+export function hasValue({ value }: Property): boolean {
+  return value !== null && value !== '' && !(Array.isArray(value) && value.length === 0);
 }

@@ -7,6 +7,7 @@ import {
   formatBytes,
   formatCount,
   formatExactBytes,
+  hasValue,
   type Image,
   type LayoutRow,
   layoutRows,
@@ -88,7 +89,7 @@ function diskDetails({ image }: Extract<TreeItem, { kind: 'disk' }>): Details {
   ];
   facts.unshift(...noticeFacts(image));
   const sections: Section[] = [{ title: 'Disk image', facts }];
-  const known = container.properties.filter(({ value }) => value !== null && value !== disk.size);
+  const known = container.properties.filter((property) => hasValue(property) && property.value !== disk.size);
   if (known.length > 0) sections.push({ title: container.format, facts: known.map(formatProperty) });
   sections.push(...referenceSections(image));
   return {

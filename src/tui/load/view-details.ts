@@ -5,6 +5,7 @@ import {
   FileDevice,
   formatExactBytes,
   formatView,
+  hasValue,
   type Image,
   type ImageView,
   isContainer,
@@ -59,11 +60,7 @@ function containerFacts({ format, file, properties }: Image['container']): Fact[
           ['path', escapeText(file.path)],
         ]
       : [];
-  return [
-    ...place,
-    ['file size', formatExactBytes(file.size)],
-    ...properties.filter(({ value }) => value !== null).map(formatProperty),
-  ];
+  return [...place, ['file size', formatExactBytes(file.size)], ...properties.filter(hasValue).map(formatProperty)];
 }
 
 /** Milliseconds since 1970 as snapshots have them. */

@@ -66,3 +66,20 @@ test('a write outside is refused and changes nothing', async (t) => {
   }
   t.deepEqual(overlay.changes(), []);
 });
+
+test('what was cut off reads as zeros when the overlay grows again, and the base keeps it', async (t) => {
+  const base = new MemoryDevice(original.slice());
+  const overlay = new OverlayDevice(base);
+  await overlay.writeFrom(new Uint8Array(2 * PAGE).fill(7), PAGE + 50);
+  await overlay.resize(2 * PAGE + 10);
+  await t.throwsAsync(readBytes(overlay, 2 * PAGE + 10, 1), { instanceOf: DiskError, code: 'OUT_OF_RANGE' });
+  await overlay.resize(7 * PAGE);
+  const expected = new Uint8Array(7 * PAGE);
+  expected.set(original.subarray(0, PAGE + 50));
+  expected.fill(7, PAGE + 50, 2 * PAGE + 10);
+  t.deepEqual(await readBytes(overlay, 0, 7 * PAGE), expected);
+  await overlay.writeFrom(Uint8Array.of(5), 4 * PAGE);
+  expected[4 * PAGE] = 5;
+  t.deepEqual(await readBytes(overlay, 0, 7 * PAGE), expected);
+  t.deepEqual(await readBytes(base, 0, original.length), original);
+});

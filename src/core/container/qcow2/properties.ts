@@ -18,7 +18,7 @@ export interface Qcow2Facts {
   readonly compressionType: CompressionType;
   readonly backing: BackingLayer | undefined;
   readonly encryption: OpenedEncryption | undefined;
-  readonly bitmaps: string | null;
+  readonly bitmaps: readonly string[];
   /** Undefined when their table is damaged. */
   readonly snapshots: readonly Qcow2Snapshot[] | undefined;
   /** The snapshot that is looked at instead of the present state. */
@@ -30,7 +30,7 @@ export function propertiesOf(facts: Qcow2Facts): Property[] {
   const { header, extensions, backing, encryption, snapshots, snapshot } = facts;
   const features = (kind: 'incompatible' | 'compatible' | 'autoclear', mask: bigint): Property => ({
     key: `${kind}Features`,
-    value: joined(featureList(kind, mask, extensions.featureNames)),
+    value: featureList(kind, mask, extensions.featureNames),
   });
   const isRaw = hasBit64(header.autoclearFeatures, AUTOCLEAR.rawDataFile);
   return [
@@ -47,15 +47,11 @@ export function propertiesOf(facts: Qcow2Facts): Property[] {
     features('incompatible', header.incompatibleFeatures),
     features('compatible', header.compatibleFeatures),
     features('autoclear', header.autoclearFeatures),
-    { key: 'otherHeaderExtensions', value: joined(unknownExtensions(extensions)) },
+    { key: 'otherHeaderExtensions', value: unknownExtensions(extensions) },
     { key: 'bitmaps', value: facts.bitmaps },
-    { key: 'snapshots', value: joined(listed((snapshots ?? []).map(snapshotTitle))) },
+    { key: 'snapshots', value: listed((snapshots ?? []).map(snapshotTitle)) },
     { key: 'openedSnapshot', value: snapshot === undefined ? null : snapshotTitle(snapshot) },
   ];
-}
-
-function joined(names: readonly string[]): string | null {
-  return names.length === 0 ? null : names.join(', ');
 }
 
 /** Names listed in one property; a hostile image could have thousands. */
@@ -73,7 +69,7 @@ function unknownExtensions({ all }: HeaderExtensions): string[] {
 }
 
 /**
- * The persistent bitmaps in words; null when there are none. The disk does not depend on them: a damaged directory, and one
+ * The persistent bitmaps in words. The disk does not depend on them: a damaged directory, and one
  * that is not consistent any more, are only reported.
  */
 export async function describeBitmaps(
@@ -81,7 +77,7 @@ export async function describeBitmaps(
   header: Qcow2Header,
   extensions: HeaderExtensions,
   context: OpenContext,
-): Promise<string | null> {
+): Promise<readonly string[]> {
   const extension = extensions.all.find(({ type }) => type === EXTENSION.bitmaps);
   const isConsistent = hasBit64(header.autoclearFeatures, AUTOCLEAR.bitmaps);
   const { offset } = headerV3.fields.autoclearFeatures;
@@ -89,18 +85,16 @@ export async function describeBitmaps(
     context.report({ layer: 'qcow2', structure: 'header autoclearFeatures', offset, message });
   if (extension === undefined) {
     if (isConsistent) report('the bitmaps bit is set, but there is no bitmaps extension');
-    return null;
+    return [];
   }
   if (!isConsistent) report('the persistent bitmaps are stale: the image was written without keeping them up to date');
   try {
-    return joined(
-      listed((await readBitmapDirectory(file, extension)).map((bitmap) => bitmapTitle(bitmap, isConsistent))),
-    );
+    return listed((await readBitmapDirectory(file, extension)).map((bitmap) => bitmapTitle(bitmap, isConsistent)));
   } catch (error) {
     if (!(error instanceof DiskError) || error.code !== 'CORRUPT') throw error;
     const { structure, offset: at, message } = error;
     context.report({ layer: 'qcow2', structure, offset: at, message: `the bitmaps cannot be listed: ${message}` });
-    return null;
+    return [];
   }
 }
 

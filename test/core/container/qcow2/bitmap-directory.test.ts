@@ -36,24 +36,24 @@ async function listing(t: ExecutionContext, bytes: Uint8Array) {
   const opened = await openBytes(bytes, context);
   t.is((await readBytes(opened, 102400, 1))[0], 0xee, 'the disk reads on, whatever became of the bitmaps');
   return {
-    bitmaps: opened.properties.find(({ key }) => key === 'bitmaps')?.value,
+    bitmaps: opened.properties.find(({ key }) => key === 'bitmaps')?.value as readonly string[],
     messages: context.diagnostics.map(({ message }) => message),
     places: context.diagnostics.map(({ offset }) => offset),
   };
 }
 
 test('flags and granularities are said in words; unknown flags by their number', async (t) => {
-  t.is((await listing(t, image)).bitmaps, 'daily (65536 bytes a bit, auto), frozen (512 bytes a bit)');
+  t.deepEqual((await listing(t, image)).bitmaps, ['daily (65536 bytes a bit, auto)', 'frozen (512 bytes a bit)']);
   const odd = withValues({}, { flags: 2 ** 31 + 7, granularityBits: 63 });
   t.regex(
-    String((await listing(t, odd)).bitmaps),
+    (await listing(t, odd)).bitmaps[0]!,
     /^daily \(9223372036854775808 bytes a bit, in use, auto, extra data compatible, flag 31\)/,
   );
 });
 
 test('bitmaps that were not kept up to date are said to be stale', async (t) => {
   const { bitmaps, messages } = await listing(t, withValues({}, {}, { autoclearFeatures: 0n }));
-  t.is(bitmaps, 'daily (65536 bytes a bit, auto, stale), frozen (512 bytes a bit, stale)');
+  t.deepEqual(bitmaps, ['daily (65536 bytes a bit, auto, stale)', 'frozen (512 bytes a bit, stale)']);
   t.regex(messages[0] ?? '', /stale/);
 });
 
@@ -81,7 +81,7 @@ test('damage is reported at its place, and the disk reads on', async (t) => {
     [withValues({ bitmapCount: 3 }), directoryOffset + directorySize],
   ] as const) {
     const { bitmaps, messages, places } = await listing(t, bytes);
-    t.is(bitmaps, null);
+    t.deepEqual(bitmaps, []);
     t.regex(messages[0] ?? '', /the bitmaps cannot be listed/);
     t.deepEqual(places, [place]);
   }
@@ -99,8 +99,8 @@ test('a directory of 65535 bitmaps is read at once and listed in part', async (t
     extension.offset,
   );
   const { bitmaps } = await listing(t, bytes);
-  t.regex(String(bitmaps), /, and 65435 more$/);
-  t.true(String(bitmaps).length < 5000);
+  t.is(bitmaps.at(-1), 'and 65435 more');
+  t.is(bitmaps.length, 101);
 });
 
 test('damage at every byte of the directory gives a list or a DiskError, in one read', async (t) => {

@@ -172,7 +172,7 @@ test('the dirty and the corrupt bit are readable, and said', async (t) => {
   );
   t.regex(context.diagnostics[0]!.message, /not closed cleanly/);
   t.regex(context.diagnostics[1]!.message, /marked corrupt/);
-  t.is(opened.properties.find(({ key }) => key === 'incompatibleFeatures')?.value, 'dirty bit, corrupt bit');
+  t.deepEqual(opened.properties.find(({ key }) => key === 'incompatibleFeatures')?.value, ['dirty bit', 'corrupt bit']);
 });
 
 test('a recognized magic never ends as raw: every truncation of the header is CORRUPT', async (t) => {

@@ -1,5 +1,12 @@
 import { openContainer } from '../../../../src/core/container/formats.ts';
-import type { BlockDevice, Container, ContainerOptions, Extent, Reference } from '../../../../src/core/index.ts';
+import type {
+  BlockDevice,
+  Container,
+  ContainerOptions,
+  Extent,
+  Property,
+  Reference,
+} from '../../../../src/core/index.ts';
 import { DiskError, MemoryDevice, readBytes } from '../../../../src/core/index.ts';
 import { collect } from '../../../helpers/collect.ts';
 import { testContext } from '../../../helpers/context.ts';
@@ -45,7 +52,7 @@ export async function extentList(container: Container, start = 0, length = conta
   return collect(container.extents({ start, length }));
 }
 
-export function property(container: Container, key: string): string | number | boolean | null | undefined {
+export function property(container: Container, key: string): Property['value'] | undefined {
   return container.properties.find((entry) => entry.key === key)?.value;
 }
 
