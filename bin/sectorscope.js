@@ -4,7 +4,8 @@
 // not need: each module of Node.js takes as long as a small command.
 
 const [major, minor] = process.versions.node.split('.').map(Number);
-const isNewEnough = major >= 26 || (major === 24 && minor >= 12) || (major === 22 && minor >= 20);
+// As in package.json. Node.js 22 has no AsyncDisposableStack.
+const isNewEnough = major >= 26 || (major === 24 && minor >= 12);
 
 if (isNewEnough) await start();
 else {
@@ -33,6 +34,6 @@ async function start() {
   } else if (timeOf('src/main.js') > 0) await import(new URL('src/main.js', built).href);
   else {
     process.stderr.write('sectorscope is not built yet: run "npm ci" (or "npm run build") in the project.\n');
-    process.exitCode = 1;
+    process.exitCode = 70;
   }
 }
