@@ -7,11 +7,33 @@ import { demoImage, launcher, sectorscope } from '../helpers/cli.ts';
 import { fixtureBytes, fixtureFile } from '../helpers/fixtures.ts';
 import { temporaryFolder } from '../helpers/tools.ts';
 
-const commands = ['info', 'parts', 'ls', 'cat', 'extract', 'hex', 'hash', 'export', 'map', 'create', 'resize', 'write'];
+const commands = [
+  'info',
+  'parts',
+  'ls',
+  'cat',
+  'extract',
+  'hex',
+  'hash',
+  'export',
+  'map',
+  'create',
+  'resize',
+  'write',
+  'convert',
+  'diff',
+];
 
 test('the help lists every command, and the help of each shows an example', async (t) => {
   const { stdout, code } = await sectorscope(['--help']);
   t.is(code, 0);
+  t.deepEqual(
+    stdout
+      .toString()
+      .split('\n')
+      .filter(({ length }) => length > 80),
+    [],
+  );
   for (const command of commands) {
     t.regex(stdout.toString(), new RegExp(`^ {2}${command} `, 'm'));
     const help = await sectorscope([command, '--help']);
