@@ -27,6 +27,7 @@ test('create, resize and write, each with its word; without it nothing changes a
   const bytes = path.join(folder, 'bytes');
   writeFileSync(bytes, 'some bytes');
   await run(['write', image, '--offset', '8s', '--input', bytes], 7, /this would write 10 bytes at byte 4096/);
+  await run(['write', image, '--offset', '0', '--input', image], 7, /a file of the image itself/);
   await run(['write', image, '--offset', '1048570', '--input', bytes, '--write'], 6, /10 bytes at 1048570/);
   await run(['write', image, '--offset', '0', '--input', image, '--write'], 7, /a file of the image itself/);
   await run(['write', image, 'layer=0', '--offset', '0', '--input', bytes, '--write'], 4, /disk or a partition/);
