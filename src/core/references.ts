@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { encodeName } from './bytes/text.ts';
+import { encodeName, unescapeText } from './bytes/text.ts';
 import { systemError } from './device/file-device.ts';
 import { DiskError, type DiskErrorDetails, denied, type Remedy, unsupported } from './errors.ts';
 import type { Reference } from './format.ts';
@@ -81,7 +81,8 @@ export function referenceError(error: unknown, reference: Reference): unknown {
   const { code, structure, found } = error;
   return new DiskError(code, {
     ...referenceDetails(reference),
-    expected: `the file ${structure}`,
+    // An error has escaped it already.
+    expected: structure === undefined ? 'the file' : `the file ${unescapeText(structure)}`,
     found,
     cause: error,
   });

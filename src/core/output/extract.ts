@@ -14,6 +14,7 @@ import type {
 } from '../filesystem/filesystem.ts';
 import { fileDevice } from '../filesystem/read-file.ts';
 import { type CopyOptions, copySparse } from './copy-sparse.ts';
+import { checkFolder } from './new-file.ts';
 
 /** What an extraction did, in counts, and what it left out. */
 export interface ExtractReport {
@@ -68,6 +69,7 @@ class Extraction {
   }
 
   async run(node: FileNode, name: string, destination: string): Promise<ExtractReport> {
+    await checkFolder(path.dirname(destination));
     try {
       if (node.kind === 'directory') {
         await requireEmptyDirectory(destination);
