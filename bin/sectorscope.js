@@ -27,9 +27,12 @@ async function start() {
   const compiled = ['core', 'cli', 'tui', 'native', 'main'].map((name) => timeOf(`.${name}.tsbuildinfo`));
   const bundle = timeOf('bundle/main.js');
   if (bundle > 0 && bundle >= Math.max(...compiled)) {
-    // V8's own form of it is kept beside it from the first run on, which is the build's, where the folder can be written to.
-    const { fileURLToPath } = process.getBuiltinModule('node:url');
-    process.getBuiltinModule('node:module').enableCompileCache(fileURLToPath(new URL('compile-cache', built)));
+    // V8's own form of it is kept beside it from the first run on, which is the build's. Not by root in a user's folder, where
+    // the user could not remove it any more.
+    if (process.getuid === undefined || process.getuid() === statSync(built).uid) {
+      const { fileURLToPath } = process.getBuiltinModule('node:url');
+      process.getBuiltinModule('node:module').enableCompileCache(fileURLToPath(new URL('compile-cache', built)));
+    }
     await import(new URL('bundle/main.js', built).href);
   } else if (timeOf('src/main.js') > 0) await import(new URL('src/main.js', built).href);
   else {

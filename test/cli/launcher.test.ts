@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { launcher } from '../helpers/cli.ts';
@@ -16,9 +16,9 @@ function bareLauncher(t: ExecutionContext): string {
   return path.join(bin, 'sectorscope.js');
 }
 
-/** Starts it on a Node.js that says it is of that version. */
-function startAs(version: string, script: string): { code: number | null; stderr: string } {
-  const pretend = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${version}' } })`;
+/** Starts it on a Node.js that says it is of that version, and that first runs some code. */
+function startAs(version: string, script: string, code = ''): { code: number | null; stderr: string } {
+  const pretend = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${version}' } }); ${code}`;
   const args = ['--import', `data:text/javascript,${encodeURIComponent(pretend)}`, script, '--version'];
   const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
   return { code: status, stderr };
@@ -57,4 +57,17 @@ test('a Node.js beside the launcher that cannot be started is told in one line',
   writeFileSync(file, '#!/bin/sh\necho "$2" >&2\nexit 5\n');
   chmodSync(file, 0o755);
   t.deepEqual(startAs('20.20.2', script), { code: 5, stderr: '--version\n' });
+});
+
+test("V8's compiled form is kept in a folder of one's own, never in that of another user", (t) => {
+  if (process.getuid === undefined) return t.pass('files have no owner here');
+  const script = bareLauncher(t);
+  const dist = path.join(path.dirname(script), '../dist');
+  mkdirSync(path.join(dist, 'bundle'), { recursive: true });
+  writeFileSync(path.join(dist, 'bundle/main.js'), "process.stderr.write('started')");
+  const other = `process.getuid = () => ${process.getuid() + 1}`;
+  t.deepEqual(startAs('26.0.0', script, other), { code: 0, stderr: 'started' });
+  t.deepEqual(readdirSync(dist), ['bundle']);
+  t.deepEqual(startAs('26.0.0', script), { code: 0, stderr: 'started' });
+  t.deepEqual(readdirSync(dist), ['bundle', 'compile-cache']);
 });
