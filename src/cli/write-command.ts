@@ -45,6 +45,7 @@ export function addWriteCommand<Options extends WriteOptions>(host: Host, spec: 
     const options = given[command.registeredArguments.length] as Options;
     const { format, sectorSize, references, allowReferences } = openOptions({ ...options, backing: true });
     await host.run(options, async (session) => {
+      if (path === '-') throw new UsageError('IMAGE must be a file here: standard input is only read');
       if (options.input === '-' && options.passphraseFile === '-')
         throw new UsageError('--passphrase-file - and --input - both take standard input');
       const passphrase = readPassphrase(options.passphraseFile);

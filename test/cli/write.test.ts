@@ -30,6 +30,7 @@ test('create, resize and write, each with its word; without it nothing changes a
   await run(['write', image, '--offset', '0', '--input', image], 7, /a file of the image itself/);
   await run(['write', image, '--offset', '1048570', '--input', bytes, '--write'], 6, /10 bytes at 1048570/);
   await run(['write', image, '--offset', '0', '--input', image, '--write'], 7, /a file of the image itself/);
+  await run(['resize', '-', '+1MiB', '--write'], 2, /standard input is only read/);
   await run(['write', image, 'layer=0', '--offset', '0', '--input', bytes, '--write'], 4, /disk or a partition/);
   await run(['write', image, 'p1', '--offset', '0', '--input', bytes, '--write'], 5, /p1/);
   t.deepEqual(state(), before);
