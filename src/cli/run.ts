@@ -99,6 +99,7 @@ export async function runCli(argv: readonly string[], faces: Faces): Promise<num
   if (named === undefined) {
     registerBrowse(host, faces);
     for (const register of COMMANDS.values()) register(host);
+    program.hook('preSubcommand', refuseMisplaced);
   } else named(host);
   try {
     await program.parseAsync([...argv], { from: 'user' });
@@ -109,6 +110,13 @@ export async function runCli(argv: readonly string[], faces: Faces): Promise<num
     await host.run({}, async ({ output }) => output.print(help.trimEnd()));
     return host.exitCode;
   }
+}
+
+/** An option before the command is browsing's: the command would never see it, and open what --no-references keeps closed. */
+function refuseMisplaced(program: Command, command: Command): void {
+  const given = program.options.find((option) => program.getOptionValueSource(option.attributeName()) === 'cli');
+  if (given !== undefined)
+    program.error(`error: ${given.long} stands before '${command.name()}', and belongs behind it`);
 }
 
 class CommandHost implements Host {

@@ -43,6 +43,16 @@ test('the help lists every command, and the help of each shows an example', asyn
   }
 });
 
+test('an option before the command is refused: it would be passed over', async (t) => {
+  for (const option of [['--no-references'], ['--format', 'raw'], ['--log', 'ignore'], ['--json']]) {
+    const { code, stdout, stderr } = await sectorscope([...option, 'info', demoImage]);
+    t.is(code, 2, option.join(' '));
+    t.is(stdout.length, 0);
+    t.regex(stderr, new RegExp(`${option[0]} stands before 'info'`));
+  }
+  t.is((await sectorscope(['--format', 'raw', demoImage])).code, 0, "browsing's own options stand where they like");
+});
+
 test('browsing leaves the bytes and times of the image file as they were', async (t) => {
   const folder = temporaryFolder(t);
   const image = path.join(folder, 'disk.qcow2');
