@@ -93,6 +93,16 @@ test('files and folders that are allowed by name open; their neighbours do not',
   t.is(await codeOf(resolve('../images-other/base.img', image, { allowReferences: [at('images')] })), 'DENIED');
 });
 
+test('an allowed name that is not there is told as such, not as the file that the image names', async (t) => {
+  const at = await layout(t);
+  const reference = { kind: 'backing file', name: '../elsewhere.img', format: undefined, offset: 0 } as const;
+  await writeFile(at('elsewhere.img'), 'x');
+  const policy = { allowReferences: [at('nowhere')] };
+  const error = await t.throwsAsync(resolveReference(reference, at('images/top.qcow2'), policy));
+  t.is(referenceError(error, reference), error);
+  t.regex(String(error), /reference: allowed by name: .*nowhere: found no such file/);
+});
+
 test('none refuses everything, allowed or not, without looking', async (t) => {
   const at = await layout(t);
   const policy: ReferencePolicy = { references: 'none', allowReferences: [at('images')] };
