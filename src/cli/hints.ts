@@ -29,6 +29,5 @@ export function hintsFor(error: unknown, options: CommandOptions): string[] {
 
 function hasOption(remedy: Remedy, { backing }: CommandOptions): boolean {
   // The --no-backing of commands that read makes it a yes or no; the --backing of `create` is a path.
-  if (remedy === 'leaveBackingOut') return typeof backing === 'boolean';
-  return remedy !== 'givePassphrase' || backing !== undefined;
+  return remedy !== 'leaveBackingOut' || typeof backing === 'boolean';
 }

@@ -36,13 +36,17 @@ export interface BrowseStart {
   readonly offset: string | undefined;
 }
 
-const LOCATOR_HELP = `A LOCATOR is a place inside the image:
-  p2:/etc/passwd   a file in partition 2        p2:   the root of its filesystem
-  p2               the bytes of partition 2     :/a   a filesystem without a partition table
-  /a.txt           in the only filesystem there is; without a LOCATOR, the whole disk
+const LOCATOR_HELP = `sectorscope COMMAND --help has the arguments and examples of each.
+
+A LOCATOR is a place inside the image:
+  p2:/etc/passwd   a file in partition 2       p2:   the root of its filesystem
+  p2               the bytes of partition 2    :/a   a disk without partitions
+  /a.txt           in the only filesystem there is; no LOCATOR is the whole disk
 Before it may stand another disk that the image holds, and a slash:
-  snapshot=before/p2:/etc   layer=1/p2 (a backing layer)   log=ignore/p2 (before the replay of a log)
-IMAGE may be - for standard input. Numbers: 4096, 0x1000, 2048s (sectors), 4KiB, 1MiB.`;
+  snapshot=before/p2:/etc   layer=1/p2 (a backing layer)
+  log=ignore/p2 (before the replay of a log)
+IMAGE may be - for standard input.
+Numbers: 4096, 0x1000, 2048s (sectors), 4KiB, 1MiB.`;
 
 /** The commands by their names, in the order of the help. */
 const COMMANDS: ReadonlyMap<string, (host: Host) => void> = new Map([
@@ -69,13 +73,22 @@ const INTERRUPTS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 export async function runCli(argv: readonly string[], faces: Faces): Promise<number> {
   const program = new Command('sectorscope');
   const host = new CommandHost(program);
+  // Collected, and printed as the output of every command is: its reader may be gone, or the disk full.
+  let help = '';
+  const writeOut = (text: string): void => {
+    help += text;
+  };
+  const tellUsage = (text: string, write: (text: string) => void): void =>
+    write(argv.includes('--json') ? usageJson(text) : text);
   program
     .description(
       'Inspect disk images: browse, list, extract, hash and hex-view; read-only but for create, resize and write.',
     )
     .version(packageVersion())
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(argv.includes('--json') ? usageJson(text) : text) })
+    .configureOutput({ writeOut, outputError: tellUsage })
+    // The arguments are in the help of each; with them nothing fits beside them on 80 columns.
+    .configureHelp({ subcommandTerm: (command) => command.name() })
     // Options before a command are the program's, those after it the command's own: both have --json.
     .enablePositionalOptions()
     .showSuggestionAfterError()
@@ -86,14 +99,24 @@ export async function runCli(argv: readonly string[], faces: Faces): Promise<num
   if (named === undefined) {
     registerBrowse(host, faces);
     for (const register of COMMANDS.values()) register(host);
+    program.hook('preSubcommand', refuseMisplaced);
   } else named(host);
   try {
     await program.parseAsync([...argv], { from: 'user' });
     return host.exitCode;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-    throw error;
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode !== 0) return EXIT.usage;
+    await host.run({}, async ({ output }) => output.print(help.trimEnd()));
+    return host.exitCode;
   }
+}
+
+/** An option before the command is browsing's: the command would never see it, and open what --no-references keeps closed. */
+function refuseMisplaced(program: Command, command: Command): void {
+  const given = program.options.find((option) => program.getOptionValueSource(option.attributeName()) === 'cli');
+  if (given !== undefined)
+    program.error(`error: ${given.long} stands before '${command.name()}', and belongs behind it`);
 }
 
 class CommandHost implements Host {

@@ -83,11 +83,11 @@ export function openOptions(options: ImageOptions): OpenImageOptions {
 }
 
 /** What was odd is said on standard error, once the command has met it. */
-export function noteDiagnostics(image: Pick<Image, 'diagnostics'>, session: Session): void {
+export function noteDiagnostics(image: Pick<Image, 'diagnostics'>, session: Session, word = 'note'): void {
   for (const { layer, structure, offset, message, view = '' } of image.diagnostics) {
     const place = [structure, offset === undefined ? undefined : `at offset 0x${offset.toString(16)}`];
     const parts = [view, layer, place.filter((part) => part !== undefined).join(' '), message];
-    session.note(`note: ${escapeUnprintable(parts.filter((part) => part !== '').join(': '))}`);
+    session.note(`${word}: ${escapeUnprintable(parts.filter((part) => part !== '').join(': '))}`);
   }
 }
 

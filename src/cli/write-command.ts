@@ -1,11 +1,15 @@
 import { denied, openWritableImage, rehearseWritableImage, type WritableImage } from '../core/index.ts';
-import { addOpenOptions, type Host } from './image-command.ts';
+import { UsageError } from './exit-codes.ts';
+import { addOpenOptions, type Host, passphraseOption } from './image-command.ts';
+import { environmentPassphrase, readPassphrase } from './passphrase.ts';
 import { type ImageOptions, noteDiagnostics, openOptions, type Session } from './session.ts';
 
 /** The options of a command that writes to an image. */
 export interface WriteOptions extends ImageOptions {
   /** The user's explicit word. */
   readonly write?: boolean;
+  /** Of `write`: `-` is standard input. */
+  readonly input?: string;
 }
 
 export interface WriteCommand<Options extends WriteOptions> {
@@ -32,6 +36,7 @@ export function addWriteCommand<Options extends WriteOptions>(host: Host, spec: 
   const command = host.program.command(spec.usage).description(spec.description);
   spec.options?.(command);
   addOpenOptions(command)
+    .addOption(passphraseOption('for an encrypted backing file'))
     .option('--write', 'do it; without it nothing is written')
     .option('--json', 'print JSON')
     .addHelpText('after', `\nExamples:\n${spec.examples.map((line) => `  $ ${line}`).join('\n')}`);
@@ -39,11 +44,17 @@ export function addWriteCommand<Options extends WriteOptions>(host: Host, spec: 
     const [path, ...args] = command.processedArgs as [string, ...(string | undefined)[]];
     const options = given[command.registeredArguments.length] as Options;
     const { format, sectorSize, references, allowReferences } = openOptions({ ...options, backing: true });
-    const common = { format, sectorSize, references, allowReferences };
     await host.run(options, async (session) => {
+      if (path === '-') throw new UsageError('IMAGE must be a file here: standard input is only read');
+      if (options.input === '-' && options.passphraseFile === '-')
+        throw new UsageError('--passphrase-file - and --input - both take standard input');
+      const passphrase = readPassphrase(options.passphraseFile);
+      const offeredPassphrase = passphrase ?? environmentPassphrase();
+      const common = { format, sectorSize, references, allowReferences, offeredPassphrase };
       if (options.write !== true) {
         await using image = await rehearseWritableImage(path, common);
         const found = `none: this would ${await spec.plan(image, args, options, session)}`;
+        noteDiagnostics(image, session, 'note, with --write');
         throw denied({ layer: command.name(), structure: path, expected: '--write', found });
       }
       await using image = await openWritableImage(path, { ...common, writable: true });

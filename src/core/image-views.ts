@@ -89,10 +89,16 @@ export class ImageViews {
   /** The one way to name a snapshot that its ID or its name tells; an ID goes before a name, as with QEMU. */
   #snapshotView(wanted: string): View {
     const snapshots = this.list().filter((each) => each.kind === 'snapshot');
-    const found =
-      snapshots.find(({ snapshot }) => snapshot.id === wanted) ??
-      snapshots.find(({ snapshot }) => snapshot.name === wanted);
-    if (found !== undefined) return found.view;
+    const byId = snapshots.find(({ snapshot }) => snapshot.id === wanted);
+    if (byId !== undefined) return byId.view;
+    const byName = snapshots.filter(({ snapshot }) => snapshot.name === wanted);
+    if (byName.length === 1) return byName[0]!.view;
+    // QEMU takes the first of them; whoever asks for one may mean another.
+    if (byName.length > 1) {
+      const ids = byName.slice(0, MAX_NAMES_IN_ERROR).map(({ snapshot }) => `snapshot=${snapshot.id}`);
+      const found = `${byName.length} snapshots named ${wanted}`;
+      throw notFound({ layer: 'image', structure: 'snapshot', expected: `one ID, such as ${ids.join(', ')}`, found });
+    }
     const names = snapshots.slice(0, MAX_NAMES_IN_ERROR).map(({ view, snapshot }) => {
       const named = formatView(view);
       // An error escapes what it prints, and would do it twice: the ID can be pasted back as it stands.
@@ -121,7 +127,7 @@ export function layerOf(container: Container, layer: number): { container: Conta
   const below = [...backingLayers(container)];
   const found = below[layer - 1];
   if (found !== undefined && isContainer(found.device)) return { container: found.device, name: found.name };
-  const count = below.length === 0 ? 'the image has no backing layer' : `layers 0 to ${below.length}`;
+  const count = below.length === 0 ? 'a backing layer, which this image does not have' : `layers 0 to ${below.length}`;
   throw notFound({ layer: 'image', structure: 'backing chain', expected: count, found: `layer ${layer}` });
 }
 

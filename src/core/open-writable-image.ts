@@ -1,6 +1,6 @@
 import type { WritableContainer } from './container/container.ts';
 import type { ByteRange } from './device/block-device.ts';
-import { FileDevice, WritableFileDevice } from './device/file-device.ts';
+import { FileDevice, fileIdentity, WritableFileDevice } from './device/file-device.ts';
 import { OverlayDevice } from './device/overlay-device.ts';
 import { denied, notFound } from './errors.ts';
 import type { Diagnostic } from './format.ts';
@@ -10,8 +10,11 @@ import { requireBytes } from './open-image.ts';
 import { openPartitionTable } from './partition/formats.ts';
 import type { PartitionTable } from './partition/partition-table.ts';
 
-/** How to open what would be written: how for reading, less what only reading has. */
-export type RehearsalOptions = Pick<OpenOptions, 'format' | 'sectorSize' | 'references' | 'allowReferences'>;
+/** How to open what would be written: how for reading, less what only reading has. A passphrase is for the layers below. */
+export type RehearsalOptions = Pick<
+  OpenOptions,
+  'format' | 'sectorSize' | 'references' | 'allowReferences' | 'passphrase' | 'offeredPassphrase'
+>;
 
 /** How to open for writing, and the word for it. */
 export interface WritableOptions extends RehearsalOptions {
@@ -37,7 +40,9 @@ export class WritableImage implements AsyncDisposable {
   }
 
   /** Whether a path leads to one of the files that the image is made of. */
-  hasFile(path: string): Promise<boolean> {
+  async hasFile(path: string): Promise<boolean> {
+    // In a rehearsal the disk does not stand on the file itself.
+    if ((await fileIdentity(path)) === this.#opener.file.identity) return true;
     return isFileOf(this.disk, this.references, path);
   }
 

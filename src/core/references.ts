@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { encodeName } from './bytes/text.ts';
+import { encodeName, unescapeText } from './bytes/text.ts';
 import { systemError } from './device/file-device.ts';
 import { DiskError, type DiskErrorDetails, denied, type Remedy, unsupported } from './errors.ts';
 import type { Reference } from './format.ts';
@@ -37,7 +37,7 @@ export async function resolveReference(
   const { folder, target } = await locateReference(reference, imagePath);
   if (folder !== undefined && isInside(target, folder)) return { path: target, rule: 'beside the image' };
   for (const allowed of policy.allowReferences ?? []) {
-    if (isInside(target, await realPath(allowed))) return { path: target, rule: `allowed by name: ${allowed}` };
+    if (isInside(target, await allowedPath(allowed))) return { path: target, rule: `allowed by name: ${allowed}` };
   }
   throw denied({
     ...details,
@@ -81,7 +81,8 @@ export function referenceError(error: unknown, reference: Reference): unknown {
   const { code, structure, found } = error;
   return new DiskError(code, {
     ...referenceDetails(reference),
-    expected: `the file ${structure}`,
+    // An error has escaped it already.
+    expected: structure === undefined ? 'the file' : `the file ${unescapeText(structure)}`,
     found,
     cause: error,
   });
@@ -115,6 +116,17 @@ function refuseNetworkName(name: string, details: ReturnType<typeof referenceDet
 /** Whether a name is one of a network or a device (UNC, `\\?\`, `\\.\`); elsewhere than on Windows there are none. */
 export function isNetworkName(name: string, platform: NodeJS.Platform): boolean {
   return platform === 'win32' && /^[\\/]{2}/.test(name);
+}
+
+/** A path that the user allows: that it is not there is nothing to tell of the image. */
+async function allowedPath(name: string): Promise<string> {
+  try {
+    return await realPath(name);
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    const { code, found } = error;
+    throw new DiskError(code, { layer: 'reference', structure: `allowed by name: ${name}`, found, cause: error });
+  }
 }
 
 async function realPath(name: string): Promise<string> {

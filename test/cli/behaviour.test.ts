@@ -7,11 +7,33 @@ import { demoImage, launcher, sectorscope } from '../helpers/cli.ts';
 import { fixtureBytes, fixtureFile } from '../helpers/fixtures.ts';
 import { temporaryFolder } from '../helpers/tools.ts';
 
-const commands = ['info', 'parts', 'ls', 'cat', 'extract', 'hex', 'hash', 'export', 'map', 'create', 'resize', 'write'];
+const commands = [
+  'info',
+  'parts',
+  'ls',
+  'cat',
+  'extract',
+  'hex',
+  'hash',
+  'export',
+  'map',
+  'create',
+  'resize',
+  'write',
+  'convert',
+  'diff',
+];
 
 test('the help lists every command, and the help of each shows an example', async (t) => {
   const { stdout, code } = await sectorscope(['--help']);
   t.is(code, 0);
+  t.deepEqual(
+    stdout
+      .toString()
+      .split('\n')
+      .filter(({ length }) => length > 80),
+    [],
+  );
   for (const command of commands) {
     t.regex(stdout.toString(), new RegExp(`^ {2}${command} `, 'm'));
     const help = await sectorscope([command, '--help']);
@@ -19,6 +41,16 @@ test('the help lists every command, and the help of each shows an example', asyn
     t.regex(help.stdout.toString(), new RegExp(`Examples:\n {2}\\$ sectorscope ${command} `), command);
     t.regex(help.stdout.toString(), /--json/);
   }
+});
+
+test('an option before the command is refused: it would be passed over', async (t) => {
+  for (const option of [['--no-references'], ['--format', 'raw'], ['--log', 'ignore'], ['--json']]) {
+    const { code, stdout, stderr } = await sectorscope([...option, 'info', demoImage]);
+    t.is(code, 2, option.join(' '));
+    t.is(stdout.length, 0);
+    t.regex(stderr, new RegExp(`${option[0]} stands before 'info'`));
+  }
+  t.is((await sectorscope(['--format', 'raw', demoImage])).code, 0, "browsing's own options stand where they like");
 });
 
 test('browsing leaves the bytes and times of the image file as they were', async (t) => {

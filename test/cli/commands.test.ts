@@ -210,6 +210,12 @@ test('extract keeps content, links, modes and times', async (t) => {
   t.is(Math.floor(statSync(path.join(out, 'etc/passwd')).mtimeMs), 1700000000123);
   t.true(statSync(path.join(out, 'var/cache/sparse.bin')).blocks * 512 < 1024 * 1024);
   t.is((await sectorscope(['extract', demoImage, 'p2:/etc', out])).code, 7, 'not into a directory that has entries');
+  const nowhere = path.join(folder, 'missing');
+  for (const place of ['p2:/etc', 'p2:/etc/hostname']) {
+    const lost = await sectorscope(['extract', demoImage, place, path.join(nowhere, 'out')]);
+    t.is(lost.code, 5);
+    t.regex(lost.stderr, new RegExp(`file: ${nowhere}: found no such file`), 'the folder is what is missing');
+  }
   t.is((await sectorscope(['extract', demoImage, 'p2:/etc/hostname', folder])).code, 0);
   t.is(readFileSync(path.join(folder, 'hostname'), 'utf8'), 'demo\n');
   t.is((await sectorscope(['extract', demoImage, 'p2:/etc/hostname', '-'])).stdout.toString(), 'demo\n');

@@ -63,7 +63,7 @@ test('a word that is neither an image nor a command is told where the commands a
   for (const name of ['no.img', './inof']) t.notRegex((await sectorscope([name])).stderr, hint, name);
 });
 
-test('an overlay over an encrypted image is made with its passphrase, and reads with it', async (t) => {
+test('an overlay over an encrypted image is made, read and written with its passphrase', async (t) => {
   const folder = temporaryFolder(t);
   await fixtureFile('qcow2/luks.qcow2', folder);
   const { passphrase, sha256 } = await fixtureFacts<{ passphrase: string; sha256: string }>('qcow2/luks.qcow2');
@@ -75,6 +75,23 @@ test('an overlay over an encrypted image is made with its passphrase, and reads 
   const made = await sectorscope(['create', top, '--format', 'qcow2', ...backing, ...given]);
   t.is(made.code, 0, made.stderr);
   t.is((await sectorscope(['hash', top, ...given])).stdout.toString(), `${sha256}  disk\n`);
+  const alone = await sectorscope(['create', `${top}2`, '--format', 'qcow2', '--size', '1MiB', ...given]);
+  t.is(alone.code, 2, 'there is nothing that it could be for');
+
+  const write = ['write', top, '--offset', '5000', '--input', secret];
+  const without = await sectorscope(write);
+  t.is(without.code, 4);
+  t.deepEqual(hintsOf(without.stderr), ['--passphrase-file']);
+  t.regex((await sectorscope([...write, ...given])).stderr, /this would write/);
+  t.is((await sectorscope([...write, ...given, '--write'])).code, 0);
+  const written = await sectorscope(['hex', top, '--offset', '4096', '--length', '2KiB', ...given, '--json']);
+  const below = await sectorscope(['hex', top, 'layer=1', '--offset', '4096', '--length', '2KiB', ...given, '--json']);
+  const hexOf = (stdout: Buffer) => Buffer.from(JSON.parse(stdout.toString())[0].hex, 'hex');
+  const expected = hexOf(below.stdout);
+  expected.set(Buffer.from(`${passphrase}\n`), 904);
+  t.deepEqual(hexOf(written.stdout), expected);
+  const both = await sectorscope(['write', top, '--offset', '0', '--input', '-', '--passphrase-file', '-']);
+  t.is(both.code, 2);
 });
 
 test('a passphrase that stands ready is for what is encrypted: no other image is refused for it', async (t) => {

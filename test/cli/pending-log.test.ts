@@ -43,6 +43,9 @@ test('info says that entries were replayed; the state before them has a locator,
   t.regex(view, / {2}log=ignore\n$/);
   t.is(view.slice(0, 64), option.slice(0, 64));
   t.not(view.slice(0, 64), replayed.slice(0, 64));
+  const rehearsed = await sectorscope(['resize', file, '+1MiB']);
+  t.is(rehearsed.code, 7);
+  t.regex(rehearsed.stderr, /note, with --write: vhdx: log .*1 log entry replayed into the file/);
   t.deepEqual(facts(file), before);
 });
 

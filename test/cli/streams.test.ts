@@ -64,6 +64,9 @@ test('standard output and a spool that cannot be written are I/O errors, not our
       ['ls', '-R', demoImage],
       ['cat', demoImage, 'p1'],
       ['info', '--json', demoImage],
+      ['--help'],
+      ['map', '--help'],
+      ['--version'],
     ]) {
       const { code, stderr } = await ended(args, 'ignore', full);
       t.is(code, 8, args.join(' '));

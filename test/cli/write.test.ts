@@ -27,8 +27,10 @@ test('create, resize and write, each with its word; without it nothing changes a
   const bytes = path.join(folder, 'bytes');
   writeFileSync(bytes, 'some bytes');
   await run(['write', image, '--offset', '8s', '--input', bytes], 7, /this would write 10 bytes at byte 4096/);
+  await run(['write', image, '--offset', '0', '--input', image], 7, /a file of the image itself/);
   await run(['write', image, '--offset', '1048570', '--input', bytes, '--write'], 6, /10 bytes at 1048570/);
   await run(['write', image, '--offset', '0', '--input', image, '--write'], 7, /a file of the image itself/);
+  await run(['resize', '-', '+1MiB', '--write'], 2, /standard input is only read/);
   await run(['write', image, 'layer=0', '--offset', '0', '--input', bytes, '--write'], 4, /disk or a partition/);
   await run(['write', image, 'p1', '--offset', '0', '--input', bytes, '--write'], 5, /p1/);
   t.deepEqual(state(), before);
@@ -117,4 +119,22 @@ test('a file that may grow no more is an I/O error', async (t) => {
   t.is(status, 8, stderr.toString());
   const { error } = JSON.parse(stderr.toString().trimEnd().split('\n').at(-1)!);
   t.like(error, { code: 'IO', found: 'a file larger than that filesystem takes (EFBIG)' });
+});
+
+test('without --write, what would be met only while writing is met too', async (t) => {
+  const folder = temporaryFolder(t);
+  const image = await fixtureFile('qcow2/v3-64k.qcow2', folder);
+  const file = readFileSync(image);
+  // The first L1 entry without its highest bit (section "L1 table entry").
+  const table = Number(BigInt.asUintN(56, file.readBigUInt64BE(Number(file.readBigUInt64BE(40)))));
+  file.writeBigUInt64BE(0x8000_0000_1234_5678n, table);
+  writeFileSync(image, file);
+  const bytes = path.join(folder, 'bytes');
+  writeFileSync(bytes, 'some bytes');
+  const { code, stderr } = await sectorscope(['write', image, '--offset', '100', '--input', bytes]);
+  t.is(code, 3, stderr);
+  t.regex(stderr, /^sectorscope: corrupt: qcow2: L2 table entry 0 .*\n$/, 'and nothing is said to be written');
+  const elsewhere = await sectorscope(['write', image, '--offset', '1MiB', '--input', bytes]);
+  t.is(elsewhere.code, 7, elsewhere.stderr);
+  t.deepEqual(readFileSync(image), file);
 });

@@ -75,6 +75,16 @@ for (const name of ['partition/gpt.img', 'qcow2/snapshot.qcow2', 'vhdx/pending-l
   });
 }
 
+test('a rehearsal knows the file that it stands on', async (t) => {
+  const folder = temporaryFolder(t);
+  for (const name of ['qcow2/zlib.qcow2', 'vhdx/fixed.vhdx', 'qcow2/chain-base.raw']) {
+    const file = await fixtureFile(name, folder);
+    await using image = await rehearseWritableImage(file);
+    t.true(await image.hasFile(file), name);
+    t.false(await image.hasFile(folder), name);
+  }
+});
+
 test('a rehearsal refuses what cannot be written, as writing would', async (t) => {
   const file = await fixtureFile('qcow2/luks.qcow2', temporaryFolder(t));
   await t.throwsAsync(rehearseWritableImage(file), { code: 'UNSUPPORTED', message: /only read/ });

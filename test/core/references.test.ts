@@ -2,7 +2,7 @@ import { mkdir, realpath, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { DiskError, type ReferencePolicy } from '../../src/core/index.ts';
-import { isNetworkName, resolveReference } from '../../src/core/references.ts';
+import { isNetworkName, referenceError, resolveReference } from '../../src/core/references.ts';
 import { temporaryFolder } from '../helpers/tools.ts';
 
 /** images/top.qcow2 with a file beside, one below, one in another folder, and links between them. */
@@ -93,6 +93,16 @@ test('files and folders that are allowed by name open; their neighbours do not',
   t.is(await codeOf(resolve('../images-other/base.img', image, { allowReferences: [at('images')] })), 'DENIED');
 });
 
+test('an allowed name that is not there is told as such, not as the file that the image names', async (t) => {
+  const at = await layout(t);
+  const reference = { kind: 'backing file', name: '../elsewhere.img', format: undefined, offset: 0 } as const;
+  await writeFile(at('elsewhere.img'), 'x');
+  const policy = { allowReferences: [at('nowhere')] };
+  const error = await t.throwsAsync(resolveReference(reference, at('images/top.qcow2'), policy));
+  t.is(referenceError(error, reference), error);
+  t.regex(String(error), /reference: allowed by name: .*nowhere: found no such file/);
+});
+
 test('none refuses everything, allowed or not, without looking', async (t) => {
   const at = await layout(t);
   const policy: ReferencePolicy = { references: 'none', allowReferences: [at('images')] };
@@ -125,6 +135,8 @@ test('a name in the error is escaped', async (t) => {
   const at = await layout(t);
   const error = await t.throwsAsync(resolve('\u001b[2J', at('images/top.qcow2')), { instanceOf: DiskError });
   t.notRegex(error?.message ?? '', /\p{Cc}/u);
+  const told = referenceError(error, { kind: 'backing file', name: '\u001b[2J', format: undefined, offset: 0 });
+  t.regex(String(told), /backing file \\x1b\[2J .*expected the file .*\/\\x1b\[2J, /, 'once, not twice');
 });
 
 test('an image in no folder has nothing beside it: only an absolute name that is allowed opens', async (t) => {

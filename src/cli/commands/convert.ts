@@ -43,8 +43,9 @@ export function registerConvert(host: Host): void {
     action: async (image, args, options, session) => {
       const [locator, out] = args[1] === undefined ? [undefined, args[0]!] : [args[0], args[1]];
       if (out === '-') {
-        const expected = 'a file: tables are written when their place is known';
-        throw denied({ layer: 'output', structure: 'OUT', expected, found: 'standard output' });
+        const why =
+          options.format === 'raw' ? 'export writes a raw disk there' : 'tables are written when their place is known';
+        throw denied({ layer: 'output', structure: 'OUT', expected: `a file: ${why}`, found: 'standard output' });
       }
       const { device, name } = await bytesOf(image, locator, session);
       await requireOther(image, out);

@@ -77,6 +77,8 @@ function createOptions(options: Options): CreateImageOptions {
     if (isGiven && !(formats as readonly string[]).includes(format))
       throw new UsageError(`--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} is not for ${format}`);
   }
+  if (backing === undefined && options.passphraseFile !== undefined)
+    throw new UsageError('--passphrase-file is for an encrypted backing file');
   if ((backing === undefined) !== (backingFormat === undefined))
     throw new UsageError('--backing and --backing-format go together');
   if (options.size === undefined && backing === undefined) throw new UsageError('--size is needed, or --backing');

@@ -42,7 +42,7 @@ export function registerHash(host: Host): void {
       if (!crypto().getHashes().includes(options.algorithm)) {
         throw unsupported({
           layer: 'hash',
-          expected: `one of ${crypto().getHashes().join(', ')}`,
+          expected: 'md5, sha1, sha256, sha512, sha3-256, blake2b512 or another that OpenSSL has',
           found: options.algorithm,
         });
       }

@@ -111,15 +111,16 @@ function* containerLines(image: Image): Generator<string, void> {
 
 function snapshotLines(snapshots: readonly Snapshot[]): string[] {
   if (snapshots.length === 0) return [];
-  const head = ['  id', 'name', 'date (UTC)', 'virtual size', 'VM state'];
+  // The name last: it may be long, and the other columns keep their places.
+  const head = ['  id', 'date (UTC)', 'virtual size', 'VM state', 'name'];
   const rows = snapshots.map(({ id, name, date, virtualSize, vmStateSize }) => [
     `  ${escapeText(id)}`,
-    escapeText(name),
     snapshotDate(date).replace('T', ' ').replace('Z', ''),
     formatBytes(virtualSize),
     vmStateSize === 0 ? '-' : formatBytes(vmStateSize),
+    escapeText(name),
   ]);
-  return table([head, ...rows], ['left', 'left', 'left', 'right', 'right']);
+  return table([head, ...rows], ['left', 'left', 'right', 'right', 'left']);
 }
 
 function volumeLines({ volume, filesystem, content, error }: VolumeContent): string[] {

@@ -21,6 +21,9 @@ interface Options extends WriteOptions {
   readonly input: string;
 }
 
+/** Bytes of input that a rehearsal writes to memory. */
+const MAX_REHEARSED_BYTES = 64 * 1024 * 1024;
+
 export function registerWrite(host: Host): void {
   addWriteCommand<Options>(host, {
     usage: 'write <image> [locator]',
@@ -33,12 +36,15 @@ export function registerWrite(host: Host): void {
       command
         .requiredOption('--offset <n>', 'where to begin: 4096, 0x1000, 8s, 4KiB')
         .requiredOption('--input <file>', 'the bytes to write; - for standard input'),
-    plan: async (image, [text], options) => {
+    plan: async (image, [text], options, session) => {
       const { locator, range, offset } = await placeOf(image, text, options);
       // Standard input is left to whoever reads it: its length is not known.
       if (options.input === '-') return `write standard input at ${placeName(locator, offset)}`;
       await using input = await FileDevice.open(options.input);
       checkRoom(range.length, offset, input);
+      // A damaged table is met only where something is written; what is larger is checked for its place alone.
+      if (input.size <= MAX_REHEARSED_BYTES)
+        await copyInto(image, range.start + offset, input, { signal: session.signal });
       return `write ${input.size} bytes at ${placeName(locator, offset)}`;
     },
     run: async (image, [text], options, session) => {
@@ -46,7 +52,7 @@ export function registerWrite(host: Host): void {
       await using input =
         options.input === '-' ? await standardInput(session, {}) : await FileDevice.open(options.input);
       checkRoom(range.length, offset, input);
-      await copyInto(image, range.start + offset, input, session);
+      await writeInto(image, range.start + offset, input, session);
       const { size: length } = input;
       if (options.json === true) await session.output.json({ path: image.path, locator: text ?? '', offset, length });
       else session.note(`${image.path}: ${length} bytes written at ${placeName(locator, offset)}`);
@@ -93,21 +99,40 @@ function sameFile(input: string): Error {
   return denied({ layer: 'write', structure: input, expected, found: 'a file of the image itself' });
 }
 
-async function copyInto({ disk }: WritableImage, start: number, input: BlockDevice, session: Session): Promise<void> {
+async function writeInto(image: WritableImage, start: number, input: BlockDevice, session: Session): Promise<void> {
   const { signal } = session;
   const progress = session.progress('Writing');
   let done = 0;
+  const onProgress = (written: number): void => {
+    done = written;
+    progress.update({ done, total: input.size });
+  };
   try {
-    for await (const chunk of streamBytes(input, { start: 0, length: input.size }, { signal })) {
-      await disk.writeFrom(chunk, start + done, { signal });
-      done += chunk.length;
-      progress.update({ done, total: input.size });
-    }
+    await copyInto(image, start, input, { signal, onProgress });
   } catch (error) {
     session.note(`the first ${done} of ${input.size} bytes were written`);
     throw error;
   } finally {
     progress.end();
+  }
+}
+
+interface CopyIntoOptions {
+  readonly signal: AbortSignal;
+  /** Called with the bytes written so far. */
+  readonly onProgress?: (done: number) => void;
+}
+
+async function copyInto({ disk }: WritableImage, start: number, input: BlockDevice, options: CopyIntoOptions) {
+  const { signal, onProgress } = options;
+  let done = 0;
+  try {
+    for await (const chunk of streamBytes(input, { start: 0, length: input.size }, { signal })) {
+      await disk.writeFrom(chunk, start + done, { signal });
+      done += chunk.length;
+      onProgress?.(done);
+    }
+  } finally {
     await disk.flush();
   }
 }

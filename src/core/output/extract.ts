@@ -1,9 +1,9 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { bitField } from '../bytes/bits.ts';
-import { encodeName } from '../bytes/text.ts';
+import { decodeName, encodeName } from '../bytes/text.ts';
 import { systemError } from '../device/file-device.ts';
-import { corrupt, denied, unsupported } from '../errors.ts';
+import { corrupt, DiskError, denied, unsupported } from '../errors.ts';
 import type {
   Directory,
   DirectoryEntry,
@@ -14,6 +14,7 @@ import type {
 } from '../filesystem/filesystem.ts';
 import { fileDevice } from '../filesystem/read-file.ts';
 import { type CopyOptions, copySparse } from './copy-sparse.ts';
+import { checkFolder } from './new-file.ts';
 
 /** What an extraction did, in counts, and what it left out. */
 export interface ExtractReport {
@@ -68,6 +69,7 @@ class Extraction {
   }
 
   async run(node: FileNode, name: string, destination: string): Promise<ExtractReport> {
+    await checkFolder(path.dirname(destination));
     try {
       if (node.kind === 'directory') {
         await requireEmptyDirectory(destination);
@@ -103,7 +105,7 @@ class Extraction {
       await this.#node(await this.#filesystem.node(entry.nodeId, this.#options), shown, hostPath, depth + 1);
     } catch (error) {
       this.#options.signal?.throwIfAborted();
-      this.#report.skipped.push({ path: shown, reason: error });
+      this.#report.skipped.push({ path: shown, reason: hostError(error, path.join(decodeName(parent), entry.name)) });
     }
   }
 
@@ -154,9 +156,18 @@ class Extraction {
       await fs.symlink(Buffer.from(encodeName(target)), hostPath);
       this.#report.symlinks += 1;
     } catch (error) {
-      this.#report.skipped.push({ path: shown, reason: error });
+      this.#report.skipped.push({ path: shown, reason: hostError(error, decodeName(hostPath)) });
     }
   }
+}
+
+/** What the host refused, in words; what is wrong with the image stays itself. */
+function hostError(error: unknown, hostPath: string): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  if (error instanceof DiskError || code === undefined) return error;
+  if (code !== 'ENAMETOOLONG') return systemError(error, hostPath);
+  const expected = 'a name that the host can give a file';
+  return unsupported({ layer: 'file', structure: hostPath, expected, found: 'one that is too long', cause: error });
 }
 
 async function requireEmptyDirectory(destination: string): Promise<void> {

@@ -22,8 +22,8 @@ export async function checkTarget(path: string, overwrite: boolean): Promise<voi
   });
 }
 
-/** The name that is wrong is the folder's. */
-async function checkFolder(folder: string): Promise<void> {
+/** A folder that is there: the name that is wrong is the folder's, not that of what is made in it. */
+export async function checkFolder(folder: string): Promise<void> {
   const stat = await fs.stat(folder).catch((error: unknown) => {
     throw systemError(error, folder);
   });

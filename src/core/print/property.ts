@@ -30,7 +30,12 @@ export function propertyText(property: Property): string {
   if (!hasValue(property)) return '-';
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
   if (typeof value === 'number') return unit === 'bytes' ? formatExactBytes(value) : String(value);
-  return escapeText(typeof value === 'object' ? (value ?? []).join(', ') : value);
+  return escapeText(typeof value === 'object' ? listText(value ?? []) : value);
+}
+
+/** The separator is one that no item has a part of. */
+function listText(items: readonly string[]): string {
+  return items.join(items.some((item) => item.includes(',')) ? '; ' : ', ');
 }
 
 /** Whether there is anything to say: for people, who need not read past what is not there. */

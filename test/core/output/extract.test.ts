@@ -83,6 +83,19 @@ test('what cannot be read is left out, the others go on; a loop ends', async (t)
   t.false(existsSync(path.join(out, 'sub/again')));
 });
 
+test('what the host refuses is told in words, with the path there', async (t) => {
+  const out = path.join(temporaryFolder(t), 'out');
+  const long = 'n'.repeat(300);
+  const report = await extractAll(new FakeFileSystem({ [long]: 0, [`${long}l`]: '/target', a: 0 }), out);
+  t.is(report.files, 1);
+  for (const { reason } of report.skipped)
+    t.like(reason as DiskError, { code: 'UNSUPPORTED', layer: 'file', found: 'one that is too long' });
+  t.deepEqual(
+    report.skipped.map(({ reason }) => (reason as DiskError).structure),
+    [path.join(out, long), path.join(out, `${long}l`)],
+  );
+});
+
 test('nothing that exists is replaced', async (t) => {
   const folder = temporaryFolder(t);
   writeFileSync(path.join(folder, 'kept'), 'mine');

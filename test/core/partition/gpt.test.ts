@@ -201,7 +201,7 @@ test('hybrid: real partitions beside EE', async (t) => {
   const { table } = await read(bytes);
   t.is(table?.scheme, 'hybrid');
   t.is(table?.partitions[0]?.kind, 'gpt');
-  t.is(await property(bytes, 'hybridMbr'), '1: 0x0c, sectors 40 to 99');
+  t.deepEqual(await property(bytes, 'hybridMbr'), ['1: 0x0c, sectors 40 to 99']);
 });
 
 test('a GPT header left behind a new MBR does not make a GPT; one behind no MBR does, with a report', async (t) => {

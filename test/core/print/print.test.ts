@@ -61,6 +61,9 @@ test('properties in words', (t) => {
   t.is(propertyText({ key: 'x', value: 65536 }), '65536');
   t.is(propertyText({ key: 'x', value: null }), '-');
   t.is(propertyText({ key: 'x', value: false }), 'no');
+  t.is(propertyText({ key: 'x', value: ['a', 'b'] }), 'a, b');
+  t.is(propertyText({ key: 'x', value: ['a', 'b, c'] }), 'a; b, c');
+  t.is(propertyText({ key: 'x', value: [] }), '-');
   t.is(propertyText({ key: 'x', value: 'a\x1b[31m\n' }), 'a\\x1b[31m\\x0a');
 });
 

@@ -57,7 +57,7 @@ function propertiesOf(volume: ExtVolume, superblock: Superblock): Property[] {
   const { compatible, incompatible, readOnlyCompatible } = geometry.features;
   return [
     { key: 'uuid', value: formatUuid(superblock.uuid) },
-    { key: 'features', value: [...compatible, ...incompatible, ...readOnlyCompatible].join(' ') },
+    { key: 'features', value: [...compatible, ...incompatible, ...readOnlyCompatible] },
     { key: 'revision', value: superblock.revision },
     { key: 'creatorSystem', value: CREATORS[superblock.creatorOs] ?? String(superblock.creatorOs) },
     { key: 'clusterSize', value: geometry.clusterSize, unit: 'bytes' },

@@ -140,6 +140,6 @@ function propertiesOf({ copy, entriesFromOther }: FoundTable, mbr: ProtectiveMbr
     { key: 'entrySize', value: header.entrySize, unit: 'bytes' },
     { key: 'revision', value: `${major}.${header.revision % 0x1_0000}` },
   ];
-  if (mbr.kind === 'hybrid') properties.push({ key: 'hybridMbr', value: mbr.hybridEntries.join('; ') });
+  if (mbr.kind === 'hybrid') properties.push({ key: 'hybridMbr', value: mbr.hybridEntries });
   return properties;
 }

@@ -50,7 +50,7 @@ for (const name of names) {
     const value = (key: string): unknown => filesystem.properties.find((property) => property.key === key)?.value;
     t.is<unknown, unknown>(filesystem.type, expected['type']);
     t.is(Buffer.from(filesystem.label).toString('latin1'), Buffer.from(expected['label'] as string).toString('latin1'));
-    t.deepEqual(String(value('features')).split(' ').sort(), expected.features);
+    t.deepEqual([...(value('features') as readonly string[])].sort(), expected.features);
     for (const key of ['uuid', 'blockCount', 'freeBlocks', 'inodeCount', 'freeInodes', 'inodeSize']) {
       t.is(value(key), expected[key], key);
     }
