@@ -21,6 +21,9 @@ interface Options extends WriteOptions {
   readonly input: string;
 }
 
+/** A rehearsal keeps what it writes in memory: of a longer input only the beginning is written. */
+const REHEARSED_BYTES = 256 * 1024 * 1024;
+
 export function registerWrite(host: Host): void {
   addWriteCommand<Options>(host, {
     usage: 'write <image> [locator]',
@@ -33,12 +36,16 @@ export function registerWrite(host: Host): void {
       command
         .requiredOption('--offset <n>', 'where to begin: 4096, 0x1000, 8s, 4KiB')
         .requiredOption('--input <file>', 'the bytes to write; - for standard input'),
-    plan: async (image, [text], options) => {
+    plan: async (image, [text], options, { signal }) => {
       const { locator, range, offset } = await placeOf(image, text, options);
       // Standard input is left to whoever reads it: its length is not known.
       if (options.input === '-') return `write standard input at ${placeName(locator, offset)}`;
       await using input = await FileDevice.open(options.input);
       checkRoom(range.length, offset, input);
+      // Damage that is met on the way refuses it, as it would with the word.
+      const length = Math.min(input.size, REHEARSED_BYTES);
+      await copyBytes(image, range.start + offset, input, { length, signal });
+      await image.disk.flush();
       return `write ${input.size} bytes at ${placeName(locator, offset)}`;
     },
     run: async (image, [text], options, session) => {
@@ -93,21 +100,42 @@ function sameFile(input: string): Error {
   return denied({ layer: 'write', structure: input, expected, found: 'a file of the image itself' });
 }
 
-async function copyInto({ disk }: WritableImage, start: number, input: BlockDevice, session: Session): Promise<void> {
-  const { signal } = session;
+async function copyInto(image: WritableImage, start: number, input: BlockDevice, session: Session): Promise<void> {
+  const { size: length } = input;
   const progress = session.progress('Writing');
   let done = 0;
+  const onProgress = (bytes: number) => {
+    done = bytes;
+    progress.update({ done, total: length });
+  };
   try {
-    for await (const chunk of streamBytes(input, { start: 0, length: input.size }, { signal })) {
-      await disk.writeFrom(chunk, start + done, { signal });
-      done += chunk.length;
-      progress.update({ done, total: input.size });
-    }
+    await copyBytes(image, start, input, { length, signal: session.signal, onProgress });
   } catch (error) {
-    session.note(`the first ${done} of ${input.size} bytes were written`);
+    session.note(`the first ${done} of ${length} bytes were written`);
     throw error;
   } finally {
     progress.end();
-    await disk.flush();
+    await image.disk.flush();
+  }
+}
+
+interface CopyBytesOptions {
+  /** Bytes of the input, from its beginning. */
+  readonly length: number;
+  readonly signal: AbortSignal;
+  readonly onProgress?: (done: number) => void;
+}
+
+async function copyBytes(
+  { disk }: WritableImage,
+  start: number,
+  input: BlockDevice,
+  { length, signal, onProgress }: CopyBytesOptions,
+): Promise<void> {
+  let done = 0;
+  for await (const chunk of streamBytes(input, { start: 0, length }, { signal })) {
+    await disk.writeFrom(chunk, start + done, { signal });
+    done += chunk.length;
+    onProgress?.(done);
   }
 }
