@@ -82,12 +82,12 @@ export function openOptions(options: ImageOptions): OpenImageOptions {
   };
 }
 
-/** What was odd is said on standard error, once the command has met it. */
-export function noteDiagnostics(image: Pick<Image, 'diagnostics'>, session: Session, word = 'note'): void {
+/** What was odd is said on standard error, once the command has met it; `when`: what must be done to meet it. */
+export function noteDiagnostics(image: Pick<Image, 'diagnostics'>, session: Session, when = ''): void {
   for (const { layer, structure, offset, message, view = '' } of image.diagnostics) {
     const place = [structure, offset === undefined ? undefined : `at offset 0x${offset.toString(16)}`];
-    const parts = [view, layer, place.filter((part) => part !== undefined).join(' '), message];
-    session.note(`${word}: ${escapeUnprintable(parts.filter((part) => part !== '').join(': '))}`);
+    const parts = [when, view, layer, place.filter((part) => part !== undefined).join(' '), message];
+    session.note(`note: ${escapeUnprintable(parts.filter((part) => part !== '').join(': '))}`);
   }
 }
 

@@ -53,9 +53,12 @@ export function addWriteCommand<Options extends WriteOptions>(host: Host, spec: 
       const common = { format, sectorSize, references, allowReferences, offeredPassphrase };
       if (options.write !== true) {
         await using image = await rehearseWritableImage(path, common);
-        const found = `none: this would ${await spec.plan(image, args, options, session)}`;
-        noteDiagnostics(image, session, 'note, with --write');
-        throw denied({ layer: command.name(), structure: path, expected: '--write', found });
+        try {
+          const found = `none: this would ${await spec.plan(image, args, options, session)}`;
+          throw denied({ layer: command.name(), structure: path, expected: '--write', found });
+        } finally {
+          noteDiagnostics(image, session, 'with --write');
+        }
       }
       await using image = await openWritableImage(path, { ...common, writable: true });
       try {

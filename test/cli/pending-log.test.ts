@@ -45,7 +45,7 @@ test('info says that entries were replayed; the state before them has a locator,
   t.not(view.slice(0, 64), replayed.slice(0, 64));
   const rehearsed = await sectorscope(['resize', file, '+1MiB']);
   t.is(rehearsed.code, 7);
-  t.regex(rehearsed.stderr, /note, with --write: vhdx: log .*1 log entry replayed into the file/);
+  t.regex(rehearsed.stderr, /note: with --write: vhdx: log .*1 log entry replayed into the file/);
   t.deepEqual(facts(file), before);
 });
 

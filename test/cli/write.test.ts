@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
-import { launcher, sectorscope } from '../helpers/cli.ts';
+import { launcher, sectorscope, sectorscopeJson } from '../helpers/cli.ts';
 import { fixtureFile } from '../helpers/fixtures.ts';
 import { temporaryFolder } from '../helpers/tools.ts';
 
@@ -82,6 +82,33 @@ test('an offset in sectors means those of the partition table, in what would be 
   t.regex((await sectorscope(args, { input })).stderr, /at byte 409600 of the disk/);
   t.is((await sectorscope([...args, '--write'], { input })).code, 0);
   t.is(readFileSync(image).toString('latin1', 409600, 409604), 'here');
+});
+
+test('without --write the answer is the one with it: damage on the way refuses it, and what is odd is said', async (t) => {
+  const folder = temporaryFolder(t);
+  const image = path.join(folder, 'disk.qcow2');
+  const bytes = path.join(folder, 'bytes');
+  writeFileSync(bytes, 'some bytes');
+  const args = ['write', image, '--offset', '0', '--input', bytes];
+  t.is((await sectorscope(['create', image, '--format', 'qcow2', '--size', '1MiB'])).code, 0);
+  t.is((await sectorscope([...args, '--write'])).code, 0);
+  const [row] = await sectorscopeJson<{ readonly offset: number }[]>(['map', '--json', image]);
+  const file = readFileSync(image);
+  // The reference count of the cluster of data, 16 bits in the block behind header and refcount table: nothing uses it.
+  file.writeUInt16BE(0, 2 * 65536 + (row!.offset / 65536) * 2);
+  writeFileSync(image, file);
+  const dry = await sectorscope(args);
+  t.is(dry.code, 3, dry.stderr);
+  t.is(Buffer.compare(readFileSync(image), file), 0);
+  const done = await sectorscope([...args, '--write']);
+  t.is(done.code, 3);
+  t.is(done.stderr, `sectorscope: the first 0 of 10 bytes were written\n${dry.stderr}`);
+});
+
+test('without --write it is said what the first write would cost', async (t) => {
+  const image = await fixtureFile('qcow2/bitmaps.qcow2', temporaryFolder(t));
+  const note = /note: with --write: qcow2: header autoclearFeatures .*: cleared by the first write/;
+  t.regex((await sectorscope(['resize', image, '+1MiB'])).stderr, note);
 });
 
 test('options that do not go together are wrong usage', async (t) => {

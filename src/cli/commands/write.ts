@@ -21,8 +21,8 @@ interface Options extends WriteOptions {
   readonly input: string;
 }
 
-/** Bytes of input that a rehearsal writes to memory. */
-const MAX_REHEARSED_BYTES = 64 * 1024 * 1024;
+/** A rehearsal keeps what it writes in memory: of a longer input only the beginning is written. */
+const REHEARSED_BYTES = 64 * 1024 * 1024;
 
 export function registerWrite(host: Host): void {
   addWriteCommand<Options>(host, {
@@ -36,15 +36,16 @@ export function registerWrite(host: Host): void {
       command
         .requiredOption('--offset <n>', 'where to begin: 4096, 0x1000, 8s, 4KiB')
         .requiredOption('--input <file>', 'the bytes to write; - for standard input'),
-    plan: async (image, [text], options, session) => {
+    plan: async (image, [text], options, { signal }) => {
       const { locator, range, offset } = await placeOf(image, text, options);
       // Standard input is left to whoever reads it: its length is not known.
       if (options.input === '-') return `write standard input at ${placeName(locator, offset)}`;
       await using input = await FileDevice.open(options.input);
       checkRoom(range.length, offset, input);
-      // A damaged table is met only where something is written; what is larger is checked for its place alone.
-      if (input.size <= MAX_REHEARSED_BYTES)
-        await copyInto(image, range.start + offset, input, { signal: session.signal });
+      // Damage that is met on the way refuses it, as it would with the word.
+      const length = Math.min(input.size, REHEARSED_BYTES);
+      await copyBytes(image, range.start + offset, input, { length, signal });
+      await image.disk.flush();
       return `write ${input.size} bytes at ${placeName(locator, offset)}`;
     },
     run: async (image, [text], options, session) => {
@@ -52,7 +53,7 @@ export function registerWrite(host: Host): void {
       await using input =
         options.input === '-' ? await standardInput(session, {}) : await FileDevice.open(options.input);
       checkRoom(range.length, offset, input);
-      await writeInto(image, range.start + offset, input, session);
+      await copyInto(image, range.start + offset, input, session);
       const { size: length } = input;
       if (options.json === true) await session.output.json({ path: image.path, locator: text ?? '', offset, length });
       else session.note(`${image.path}: ${length} bytes written at ${placeName(locator, offset)}`);
@@ -99,40 +100,42 @@ function sameFile(input: string): Error {
   return denied({ layer: 'write', structure: input, expected, found: 'a file of the image itself' });
 }
 
-async function writeInto(image: WritableImage, start: number, input: BlockDevice, session: Session): Promise<void> {
-  const { signal } = session;
+async function copyInto(image: WritableImage, start: number, input: BlockDevice, session: Session): Promise<void> {
+  const { size: length } = input;
   const progress = session.progress('Writing');
   let done = 0;
-  const onProgress = (written: number): void => {
-    done = written;
-    progress.update({ done, total: input.size });
+  const onProgress = (bytes: number) => {
+    done = bytes;
+    progress.update({ done, total: length });
   };
   try {
-    await copyInto(image, start, input, { signal, onProgress });
+    await copyBytes(image, start, input, { length, signal: session.signal, onProgress });
   } catch (error) {
-    session.note(`the first ${done} of ${input.size} bytes were written`);
+    session.note(`the first ${done} of ${length} bytes were written`);
     throw error;
   } finally {
     progress.end();
+    await image.disk.flush();
   }
 }
 
-interface CopyIntoOptions {
+interface CopyBytesOptions {
+  /** Bytes of the input, from its beginning. */
+  readonly length: number;
   readonly signal: AbortSignal;
-  /** Called with the bytes written so far. */
   readonly onProgress?: (done: number) => void;
 }
 
-async function copyInto({ disk }: WritableImage, start: number, input: BlockDevice, options: CopyIntoOptions) {
-  const { signal, onProgress } = options;
+async function copyBytes(
+  { disk }: WritableImage,
+  start: number,
+  input: BlockDevice,
+  { length, signal, onProgress }: CopyBytesOptions,
+): Promise<void> {
   let done = 0;
-  try {
-    for await (const chunk of streamBytes(input, { start: 0, length: input.size }, { signal })) {
-      await disk.writeFrom(chunk, start + done, { signal });
-      done += chunk.length;
-      onProgress?.(done);
-    }
-  } finally {
-    await disk.flush();
+  for await (const chunk of streamBytes(input, { start: 0, length }, { signal })) {
+    await disk.writeFrom(chunk, start + done, { signal });
+    done += chunk.length;
+    onProgress?.(done);
   }
 }

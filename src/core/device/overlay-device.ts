@@ -1,3 +1,4 @@
+import { isZero } from '../bytes/is-zero.ts';
 import { divideDown, roundDown } from '../bytes/rounding.ts';
 import { DiskError } from '../errors.ts';
 import {
@@ -77,10 +78,18 @@ export class OverlayDevice implements ResizableBlockDevice {
     while (at < offset + source.length) {
       const within = at % PAGE_BYTES;
       const length = Math.min(PAGE_BYTES - within, offset + source.length - at);
-      const page = await this.#pageForWriting(at - within, length === PAGE_BYTES, options);
-      page.set(source.subarray(at - offset, at - offset + length), within);
+      const part = source.subarray(at - offset, at - offset + length);
+      if (!this.#isThereAlready(part, at - within)) {
+        const page = await this.#pageForWriting(at - within, length === PAGE_BYTES, options);
+        page.set(part, within);
+      }
       at += length;
     }
+  }
+
+  /** Zeros past the base, where nothing else was written: they take no memory, as in a file with holes. */
+  #isThereAlready(part: Uint8Array, pageStart: number): boolean {
+    return pageStart >= this.#baseLength && !this.#pages.has(divideDown(pageStart, PAGE_BYTES)) && isZero(part);
   }
 
   async #pageForWriting(start: number, whole: boolean, options?: ReadOptions): Promise<Uint8Array> {

@@ -52,6 +52,17 @@ test('the memory limit refuses the page too many and keeps what was written', as
   t.is((await readBytes(overlay, 10, 1))[0], 7);
 });
 
+test('zeros past the base take no memory, and still erase what was written there', async (t) => {
+  const overlay = new OverlayDevice(new MemoryDevice(original), { size: 100 * PAGE, limitBytes: 2 * PAGE });
+  await overlay.writeFrom(Uint8Array.of(5), 50 * PAGE + 7);
+  await overlay.writeFrom(new Uint8Array(94 * PAGE), 6 * PAGE);
+  t.deepEqual(await readBytes(overlay, 6 * PAGE, 94 * PAGE), new Uint8Array(94 * PAGE));
+  await overlay.writeFrom(new Uint8Array(PAGE), 5 * PAGE);
+  const expected = original.slice(4 * PAGE);
+  expected.fill(0, PAGE);
+  t.deepEqual(await readBytes(overlay, 4 * PAGE, expected.length), expected, 'zeros over the base count');
+});
+
 test('two writes into one page at once both stay', async (t) => {
   const overlay = new OverlayDevice(new MemoryDevice(original));
   await Promise.all([overlay.writeFrom(Uint8Array.of(1), 10), overlay.writeFrom(Uint8Array.of(2), 20)]);

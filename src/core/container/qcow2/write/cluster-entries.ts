@@ -55,9 +55,19 @@ export class ClusterEntries {
     return (2 ** (divideUp(to, this.unit) - first) - 1) * 2 ** first;
   }
 
+  /** The word of a table that entry `index` begins with. */
+  #wordOf(index: number): number {
+    return this.#header.hasExtendedL2 ? 2 * index : index;
+  }
+
+  /** The CORRUPT error of an entry whose cluster lies behind the end of a file of `fileSize` bytes. */
+  lost(table: MappingTable, index: number, fileSize: number): DiskError {
+    return badEntry('L2', table, this.#wordOf(index), `a data cluster inside the file of ${fileSize} bytes`);
+  }
+
   /** CORRUPT for an entry that the specification does not allow. */
   state(table: MappingTable, index: number): ClusterState {
-    const word = this.#header.hasExtendedL2 ? 2 * index : index;
+    const word = this.#wordOf(index);
     const entry = this.#entry(table, index, word);
     const isPlaced = entry.kind === 'data' || entry.kind === 'zero';
     const hostOffset = isPlaced ? entry.hostOffset : 0;

@@ -85,10 +85,19 @@ export class ClusterWriter {
       states.push(next);
     }
     if (kind !== 'new') {
+      this.#refuseLost(table, first, { hostOffset, count: states.length });
       await this.#metadata.allocator.checkOwned({ hostOffset, count: states.length });
       this.#metadata.map.refuseOverlap(hostOffset, states.length);
     }
     return { kind, hostOffset, states };
+  }
+
+  /** Clusters behind the end of the file were cut off: they read as CORRUPT, and are not made up by a write of a part. */
+  #refuseLost(table: MappingTable, first: number, { hostOffset, count }: ClusterSpan): void {
+    const { size } = this.#metadata.file;
+    // A write begins with a file of whole clusters.
+    const present = Math.max(0, (size - hostOffset) / this.#clusterSize);
+    if (present < count) throw this.#entries.lost(table, first + present, size);
   }
 
   #kindOf(state: ClusterState, touched: number): WritePlan['kind'] {

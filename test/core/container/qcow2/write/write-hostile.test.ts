@@ -59,3 +59,19 @@ test('writing to damaged images ends in a value or a DiskError, and in bounded s
   t.log(Object.fromEntries(codes));
   t.true(codes.get('done')! > 0 && codes.get('CORRUPT')! > 0 && codes.get('UNSUPPORTED')! > 0);
 });
+
+test('a cluster that was cut off with the end of the file is CORRUPT to a write in place, as to a read', async (t) => {
+  const file = new MemoryDevice(await emptyImage({ virtualSize: 64 * KIB, clusterSize: 4 * KIB }));
+  {
+    await using container = await openWritable(file);
+    await container.writeFrom(new Uint8Array(16 * KIB).fill(1), 0);
+  }
+  await file.resize(file.size - 9 * KIB);
+  await using container = await openWritable(file);
+  const lost = { instanceOf: DiskError, code: 'CORRUPT', message: /L2 table entry 2 .*a data cluster inside the file/ };
+  await t.throwsAsync(container.readInto(new Uint8Array(1), 8 * KIB), lost);
+  await t.throwsAsync(container.writeFrom(Uint8Array.of(2), 8 * KIB + 5), lost);
+  await t.throwsAsync(container.writeFrom(new Uint8Array(12 * KIB).fill(2), 0), lost);
+  await container.writeFrom(new Uint8Array(8 * KIB).fill(3), 0);
+  t.deepEqual(await readBytes(container, 0, 8 * KIB), new Uint8Array(8 * KIB).fill(3));
+});
