@@ -21,6 +21,8 @@ export interface DiskErrorDetails {
   readonly expected?: string | undefined;
   readonly found?: string | number | bigint | undefined;
   readonly cause?: unknown;
+  /** The file of the host that it is about, where that is not the one that was opened: a layer of a chain. */
+  readonly file?: string | undefined;
   readonly remedies?: readonly Remedy[] | undefined;
 }
 
@@ -32,6 +34,7 @@ export class DiskError extends Error {
   readonly offset: number | undefined;
   readonly expected: string | undefined;
   readonly found: string | undefined;
+  readonly file: string | undefined;
   readonly remedies: readonly Remedy[];
 
   constructor(code: DiskErrorCode, details: DiskErrorDetails) {
@@ -39,8 +42,9 @@ export class DiskError extends Error {
     const expected = details.expected === undefined ? undefined : escapeText(details.expected);
     const found = details.found === undefined ? undefined : escapeText(String(details.found));
     const structure = details.structure === undefined ? undefined : escapeText(details.structure);
+    const file = details.file === undefined ? undefined : escapeText(details.file);
     super(
-      describe({ ...details, structure, expected, found }),
+      describe({ ...details, file, structure, expected, found }),
       details.cause === undefined ? undefined : { cause: details.cause },
     );
     this.name = 'DiskError';
@@ -50,13 +54,14 @@ export class DiskError extends Error {
     this.offset = details.offset;
     this.expected = expected;
     this.found = found;
+    this.file = file;
     this.remedies = details.remedies ?? [];
   }
 
   /** The fields a machine reads; what `--json` prints. */
   toJSON(): Record<string, unknown> {
-    const { code, layer, structure, offset, expected, found, message } = this;
-    return { code, layer, structure, offset, expected, found, message };
+    const { code, file, layer, structure, offset, expected, found, message } = this;
+    return { code, file, layer, structure, offset, expected, found, message };
   }
 }
 
@@ -68,7 +73,7 @@ function describe(details: DiskErrorDetails): string {
     details.structure,
     details.offset === undefined ? undefined : `at offset 0x${details.offset.toString(16)}`,
   ].filter((part) => part !== undefined);
-  return [details.layer, place.join(' '), parts.join(', ')].filter((part) => part !== '').join(': ');
+  return [details.file, details.layer, place.join(' '), parts.join(', ')].filter((part) => part).join(': ');
 }
 
 export function corrupt(details: DiskErrorDetails): DiskError {
@@ -94,6 +99,19 @@ export function denied(details: DiskErrorDetails): DiskError {
 export function ioError(details: DiskErrorDetails): DiskError {
   return new DiskError('IO', details);
 }
+
+/** An error of a layer of a chain with the file that it is about; one that names a file already, and what is no DiskError, stays itself. */
+export function errorInFile(error: unknown, file: string, remedies: readonly Remedy[] = []): unknown {
+  // A failure of the host, and one of a name in an image, say which file they are about.
+  if (!(error instanceof DiskError) || error.file !== undefined || NAMING_LAYERS.includes(error.layer)) return error;
+  const { code, layer, offset, message, stack } = error;
+  const named = new DiskError(code, { layer, offset, file, remedies: [...error.remedies, ...remedies], cause: error });
+  // The words are escaped already, and would be again.
+  const { structure, expected, found } = error;
+  return Object.assign(named, { structure, expected, found, message: `${named.file}: ${message}`, stack });
+}
+
+const NAMING_LAYERS: readonly string[] = ['file', 'reference'];
 
 /** For our own bugs only: a broken promise between two pieces of this program, never a bad image. */
 export function assert(condition: unknown, message: string): asserts condition {

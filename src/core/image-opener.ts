@@ -5,10 +5,11 @@ import { RawContainer } from './container/raw.ts';
 import { type BlockDevice, DEFAULT_SECTOR_SIZE, type ResizableBlockDevice } from './device/block-device.ts';
 import { FileDevice } from './device/file-device.ts';
 import { MemoryDevice } from './device/memory-device.ts';
-import { corrupt, DiskError, unsupported } from './errors.ts';
+import { corrupt, DiskError, errorInFile, unsupported } from './errors.ts';
 import type { Diagnostic, OpenContext, Reference } from './format.ts';
 import { formatView, type View } from './locator.ts';
 import {
+  fileBesideLink,
   locateReference,
   type ReferencePolicy,
   referenceDetails,
@@ -126,6 +127,7 @@ export class ImageOpener implements AsyncDisposable {
     try {
       const allowed = await resolveReference(reference, link.place, this.options);
       record.path = allowed.path;
+      await this.#reportBesideLink(reference, allowed.path, link);
       const device = await this.#openLayer(reference, allowed.path, link);
       record.format = 'format' in device ? String(device.format) : undefined;
       record.rule = allowed.rule;
@@ -146,6 +148,14 @@ export class ImageOpener implements AsyncDisposable {
     const record = known ?? { ...named, path: undefined, format: undefined, rule: '', opened: false };
     if (known === undefined && this.#records.length < MAX_CHAIN_DEPTH) this.#records.push(record);
     return record;
+  }
+
+  async #reportBesideLink(reference: Reference, target: string, link: ChainLink): Promise<void> {
+    const other = await fileBesideLink(reference, link.place, target);
+    if (other === undefined) return;
+    const { layer, structure, offset } = referenceDetails(reference);
+    const message = `QEMU would take ${other}, beside the link that the image was opened by; ${target} lies beside the image`;
+    this.#report({ layer, structure, offset, message });
   }
 
   /** A layer without a byte: reads past the end of a backing file are zeros. */
@@ -175,8 +185,11 @@ export class ImageOpener implements AsyncDisposable {
     }
     const context = this.#context({ path: target, place: target, chain: [...link.chain, file.identity] });
     const { passphrase, offeredPassphrase = passphrase } = this.options;
-    const opening = openContainer(file, context, reference.format, { offeredPassphrase }).then((container) =>
-      this.#stack.use(container),
+    const opening = openContainer(file, context, reference.format, { offeredPassphrase }).then(
+      (container) => this.#stack.use(container),
+      (error: unknown) => {
+        throw errorInFile(error, target, details.remedies);
+      },
     );
     this.#layers.set(key, opening);
     opening.catch(() => this.#layers.delete(key));

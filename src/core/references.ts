@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { encodeName, unescapeText } from './bytes/text.ts';
-import { systemError } from './device/file-device.ts';
+import { fileIdentity, systemError } from './device/file-device.ts';
 import { DiskError, type DiskErrorDetails, denied, type Remedy, unsupported } from './errors.ts';
 import type { Reference } from './format.ts';
 
@@ -63,6 +63,22 @@ export async function locateReference(
   if (folder === undefined && !path.isAbsolute(name))
     throw denied({ ...details, expected: 'an absolute path', found: 'an image that lies in no folder' });
   return { folder, target: await realPath(path.resolve(folder ?? '', name)) };
+}
+
+/**
+ * The other file that QEMU would take for a relative name when the image was opened by a link that lies in another folder: QEMU
+ * looks beside the link. Undefined where there is none, or where it is the same file.
+ */
+export async function fileBesideLink(
+  reference: Reference,
+  imagePath: string | undefined,
+  target: string,
+): Promise<string | undefined> {
+  const name = plainFileName(reference);
+  if (imagePath === undefined || path.isAbsolute(name)) return undefined;
+  const other = path.resolve(path.dirname(imagePath), name);
+  const [there, here] = await Promise.all([fileIdentity(other), fileIdentity(target)]);
+  return there === undefined || there === here ? undefined : other;
 }
 
 /** What every error about a reference says; the offset is that of its name. Only a backing file can be done without. */

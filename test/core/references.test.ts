@@ -1,7 +1,7 @@
 import { mkdir, realpath, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { DiskError, type ReferencePolicy } from '../../src/core/index.ts';
+import { createImage, DiskError, openImage, type ReferencePolicy } from '../../src/core/index.ts';
 import { isNetworkName, referenceError, resolveReference } from '../../src/core/references.ts';
 import { temporaryFolder } from '../helpers/tools.ts';
 
@@ -154,4 +154,20 @@ test('the names of other machines and of devices are known on Windows, where loo
     t.false(isNetworkName(name, 'linux'), name);
   }
   for (const name of ['C:\\a', 'a\\b', '\\a', '/a', '.\\a', 'a//b']) t.false(isNetworkName(name, 'win32'), name);
+});
+
+test('an image opened by a link in another folder says which file QEMU would take instead', async (t) => {
+  const at = await layout(t);
+  const [here, there] = [at('images/named.qcow2'), at('outside/named.qcow2')];
+  await createImage(at('images/below.raw'), { format: 'raw', size: 4096 });
+  await createImage(here, { format: 'qcow2', backing: { name: 'below.raw', format: 'raw' } });
+  await symlink(here, there);
+  const diagnosticsOf = async (name: string) => {
+    await using image = await openImage(name);
+    return image.diagnostics.map(({ message }) => message);
+  };
+  t.deepEqual(await diagnosticsOf(there), [], 'nothing lies beside the link');
+  await createImage(at('outside/below.raw'), { format: 'raw', size: 8192 });
+  t.deepEqual(await diagnosticsOf(here), []);
+  t.regex((await diagnosticsOf(there)).join(), /^QEMU would take .*outside\/below\.raw, beside the link/);
 });

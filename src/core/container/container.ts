@@ -5,7 +5,7 @@ import type {
   ResizableBlockDevice,
   WritableBlockDevice,
 } from '../device/block-device.ts';
-import { type Extent, type ExtentSource, extentsOf } from '../device/extent.ts';
+import { type Extent, type ExtentSource, errorInLayer, extentsOf } from '../device/extent.ts';
 import { FileDevice } from '../device/file-device.ts';
 import type { Format, OpenContext, Property } from '../format.ts';
 
@@ -109,9 +109,12 @@ export async function* leafExtents(
       continue;
     }
     const { layer, offset } = below;
-    const deeper = extent.kind === 'inherited' ? depth + 1 : depth;
-    for await (const leaf of leafExtents(layer, { start: offset, length: extent.length }, options, deeper)) {
-      yield { ...leaf, start: leaf.start - offset + extent.start };
+    const isInherited = extent.kind === 'inherited';
+    const leaves = leafExtents(layer, { start: offset, length: extent.length }, options, depth + (isInherited ? 1 : 0));
+    try {
+      for await (const leaf of leaves) yield { ...leaf, start: leaf.start - offset + extent.start };
+    } catch (error) {
+      throw isInherited ? errorInLayer(error, layer) : error;
     }
   }
 }

@@ -1,4 +1,5 @@
 import type { BlockDevice, ResizableBlockDevice } from '../device/block-device.ts';
+import type { Signature } from '../device/signature.ts';
 import { notFound, unsupported } from '../errors.ts';
 import type { OpenContext } from '../format.ts';
 import type {
@@ -8,7 +9,7 @@ import type {
   ContainerOptions,
   WritableContainer,
 } from './container.ts';
-import { identifyForeign } from './foreign-formats.ts';
+import { identifyForeign, identifyForeignFooter } from './foreign-formats.ts';
 import { qcow2Format } from './qcow2/qcow2-format.ts';
 import { rawFormat } from './raw.ts';
 import { vhdxFormat } from './vhdx/vhdx-format.ts';
@@ -51,15 +52,18 @@ export async function openWritableContainer(
 }
 
 async function formatOf(device: BlockDevice, formatName: string | undefined): Promise<ContainerFormat> {
-  if (formatName === undefined) await refuseForeign(device);
-  for (const format of containerFormats) {
-    if (formatName === undefined ? await format.probe(device) : format.name === formatName) return format;
-  }
-  throw unsupported({
-    layer: 'container',
-    expected: `one of ${containerFormatNames.join(', ')}`,
-    found: formatName ?? 'nothing that matches',
-  });
+  if (formatName === undefined) return probedFormat(device);
+  const named = containerFormats.find(({ name }) => name === formatName);
+  if (named !== undefined) return named;
+  throw unsupported({ layer: 'container', expected: `one of ${containerFormatNames.join(', ')}`, found: formatName });
+}
+
+async function probedFormat(device: BlockDevice): Promise<ContainerFormat> {
+  refuseForeign(await identifyForeign(device));
+  for (const format of containerFormats.filter((each) => each !== rawFormat))
+    if (await format.probe(device)) return format;
+  refuseForeign(await identifyForeignFooter(device));
+  return rawFormat;
 }
 
 /** What every format does without being asked: no reason to refuse one that knows no other way. */
@@ -78,8 +82,7 @@ function refuseMeaningless(format: ContainerFormat, options: ContainerOptions): 
   throw unsupported({ ...details, found: asked });
 }
 
-async function refuseForeign(device: BlockDevice): Promise<void> {
-  const foreign = await identifyForeign(device);
+function refuseForeign(foreign: Signature | undefined): void {
   if (foreign === undefined) return;
   throw unsupported({
     layer: 'container',

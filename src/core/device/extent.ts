@@ -1,4 +1,4 @@
-import { assert } from '../errors.ts';
+import { assert, errorInFile } from '../errors.ts';
 import type { BlockDevice, ByteRange, ReadOptions } from './block-device.ts';
 
 /** Where the bytes of a contiguous range live. `start` and `length` are in the device that answers. */
@@ -187,10 +187,18 @@ async function readExtent(extent: Extent, target: Uint8Array, options?: ReadOpti
     case 'encoded':
       return extent.decodeInto(target, 0, options);
     case 'inherited':
-      return extent.layer.readInto(target, extent.layerOffset, options);
+      return extent.layer.readInto(target, extent.layerOffset, options).catch((error: unknown) => {
+        throw errorInLayer(error, extent.layer);
+      });
     case 'zero':
       target.fill(0);
   }
+}
+
+/** An error of the next layer of a chain: it says which file it is about. */
+export function errorInLayer(error: unknown, layer: BlockDevice): unknown {
+  const file = 'file' in layer ? (layer.file as BlockDevice & { readonly path?: unknown }) : undefined;
+  return typeof file?.path === 'string' ? errorInFile(error, file.path) : error;
 }
 
 /** A device's extents as far as it can tell them: a plain device is one run of data. Clipped to `range`. */

@@ -38,6 +38,22 @@ test('a format asked for is used, whatever the magic says; an unknown one is UNS
   t.is((await t.throwsAsync(notQcow2, { instanceOf: DiskError }))?.code, 'CORRUPT');
 });
 
+test('a fixed VHD is told by its last sector, unless the image has a magic of its own', async (t) => {
+  if (!hasTools(t, 'qemu-img')) return;
+  const file = path.join(temporaryFolder(t), 'fixed.vhd');
+  await tool('qemu-img', ['create', '-q', '-f', 'vpc', '-o', 'subformat=fixed,force_size=on', file, '4M']);
+  await using device = await FileDevice.open(file);
+  const error = await t.throwsAsync(openContainer(device, testContext()), { instanceOf: DiskError });
+  t.like(error, { code: 'UNSUPPORTED', offset: device.size - 512 });
+  t.regex(error?.found ?? '', /^VHD of fixed size/);
+  t.is((await openContainer(device, testContext(), 'raw')).size, device.size);
+  const qcow2 = await fixtureBytes('qcow2/v3-64k.qcow2');
+  const ends = new Uint8Array(qcow2.length + 512);
+  ends.set(qcow2);
+  ends.set(Buffer.from('conectix'), qcow2.length);
+  t.is((await openContainer(new MemoryDevice(ends), testContext())).format, 'qcow2');
+});
+
 test('the images of other formats, as qemu-img makes them, are refused by name and open as raw on request', async (t) => {
   if (!hasTools(t, 'qemu-img')) return;
   const folder = temporaryFolder(t);

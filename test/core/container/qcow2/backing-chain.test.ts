@@ -203,3 +203,27 @@ test('a snapshot is one of the image that was asked for; a passphrase is offered
   await using opened = await openImage(path.join(folder, 'luks.qcow2'), { passphrase: 'swordfish' });
   t.is(await bytesAt(opened.disk, 0, 1), '1');
 });
+
+test('an error of a layer says which file it is about, when it opens and when it is read', async (t) => {
+  const folder = await chainFolder(t);
+  const middle = path.join(await realpath(folder), 'chain-middle.qcow2');
+  const sound = await readFile(middle);
+  const { l1TableOffset } = headerV3.parse(sound);
+  const l2TableOffset = Number(sound.readBigUInt64BE(l1TableOffset) % 2n ** 56n);
+  const damaged = Buffer.from(sound);
+  // Every entry of the first L2 table points into the middle of a cluster.
+  for (let at = l2TableOffset; at < l2TableOffset + 4096; at += 8) damaged.writeBigUInt64BE(2n ** 63n + 512n, at);
+  await writeFile(middle, damaged);
+  await using image = await openImage(path.join(folder, 'chain-top.qcow2'));
+  const range = { start: 0, length: image.disk.size };
+  for (const read of [readBytes(image.disk, 0, image.disk.size), collect(leafExtents(image.container, range))]) {
+    const error = await t.throwsAsync(read as Promise<unknown>, { instanceOf: DiskError, code: 'CORRUPT' });
+    t.is(error?.file, middle);
+    t.true(error?.message.startsWith(`${middle}: qcow2: L2 table entry`), error?.message);
+    t.like(error?.toJSON(), { layer: 'qcow2', file: middle });
+  }
+  await writeFile(middle, Buffer.alloc(65536, 1));
+  const error = await refusal(t, path.join(folder, 'chain-top.qcow2'));
+  t.is(error.file, middle);
+  t.deepEqual(error.remedies, ['leaveBackingOut']);
+});
