@@ -175,7 +175,9 @@ export class ImageOpener implements AsyncDisposable {
     }
     const context = this.#context({ path: target, place: target, chain: [...link.chain, file.identity] });
     const { passphrase, offeredPassphrase = passphrase } = this.options;
-    const opening = openContainer(file, context, reference.format, { offeredPassphrase }).then((container) =>
+    // How blocks that were given back are read is a choice for the disk, whichever of its files they are in.
+    const unmapped = reference.kind === 'parent' ? this.options.unmapped : undefined;
+    const opening = openContainer(file, context, reference.format, { offeredPassphrase, unmapped }).then((container) =>
       this.#stack.use(container),
     );
     this.#layers.set(key, opening);
