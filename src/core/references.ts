@@ -87,8 +87,8 @@ export function referenceError(error: unknown, reference: Reference): unknown {
   });
 }
 
-/** QEMU's names may carry a protocol (`nbd://...`, `json:{...}`); only plain files are opened. */
-function plainFileName(reference: Reference): string {
+/** QEMU's names may carry a protocol (`nbd://...`, `json:{...}`); only plain files are opened. UNSUPPORTED for another. */
+export function plainFileName(reference: Reference): string {
   const name =
     reference.name.startsWith('file:') && !reference.name.startsWith('file://')
       ? reference.name.slice('file:'.length)

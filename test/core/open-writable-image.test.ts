@@ -174,3 +174,31 @@ test('a new image over another has its size, and never replaces a file that it s
     code: 'UNSUPPORTED',
   });
 });
+
+test('no new image is made that could not be opened over its backing file', async (t) => {
+  const folder = temporaryFolder(t);
+  const at = (name: string) => path.join(folder, name);
+  const size = 1024 * 1024;
+  const over = (name: string, format: 'qcow2' | 'vhdx') => ({ format, backing: { name, format } }) as const;
+  await createImage(at('large.vhdx'), { format: 'vhdx', size, logicalSectorSize: 4096 });
+  const mixed = { ...over('large.vhdx', 'vhdx'), logicalSectorSize: 512 } as const;
+  await t.throwsAsync(createImage(at('mixed.vhdx'), mixed), { code: 'UNSUPPORTED', message: /4096 bytes, found 512/ });
+  if (process.platform === 'win32') return;
+  for (const format of ['qcow2', 'vhdx'] as const) await createImage(at(`a:b.${format}`), { format, size });
+  await t.throwsAsync(createImage(at('no.qcow2'), over('a:b.qcow2', 'qcow2')), { code: 'UNSUPPORTED' });
+  for (const [name, backing] of [
+    ['top.qcow2', over('./a:b.qcow2', 'qcow2')],
+    ['top.vhdx', over('a:b.vhdx', 'vhdx')],
+  ] as const) {
+    await createImage(at(name), backing);
+    await using top = await openImage(at(name));
+    t.is(top.layers.length, 2, name);
+  }
+  await createImage(at('a\\b.vhdx'), { format: 'vhdx', size });
+  await t.throwsAsync(createImage(at('no.vhdx'), over('a\\b.vhdx', 'vhdx')), {
+    code: 'UNSUPPORTED',
+    message: /backslash/,
+  });
+  for (const name of ['mixed.vhdx', 'no.qcow2', 'no.vhdx'])
+    await t.throwsAsync(openImage(at(name)), { code: 'NOT_FOUND' });
+});
