@@ -117,7 +117,8 @@ export function isNetworkName(name: string, platform: NodeJS.Platform): boolean 
   return platform === 'win32' && /^[\\/]{2}/.test(name);
 }
 
-async function realPath(name: string): Promise<string> {
+/** The path with its symbolic links resolved. */
+export async function realPath(name: string): Promise<string> {
   try {
     return await resolveLinks(name);
   } catch (error) {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import {
@@ -201,4 +201,20 @@ test('no new image is made that could not be opened over its backing file', asyn
   });
   for (const name of ['mixed.vhdx', 'no.qcow2', 'no.vhdx'])
     await t.throwsAsync(openImage(at(name)), { code: 'NOT_FOUND' });
+});
+
+test('a backing file is found from where the folder of the new image really is', async (t) => {
+  if (process.platform === 'win32') return;
+  const folder = temporaryFolder(t);
+  const at = (...names: string[]) => path.join(folder, ...names);
+  await mkdir(at('real', 'sub'), { recursive: true });
+  await symlink(at('real', 'sub'), at('link'));
+  for (const format of ['qcow2', 'vhdx'] as const) {
+    await createImage(at(`base.${format}`), { format, size: 1024 * 1024 });
+    await createImage(at('real', `base.${format}`), { format, size: 3 * 1024 * 1024 });
+    const backing = { name: `../base.${format}`, format };
+    t.is(await createImage(at('link', `top.${format}`), { format, backing }), 3 * 1024 * 1024);
+    await using top = await openImage(at('link', `top.${format}`), { allowReferences: [folder] });
+    t.is(top.layers.length, 2, format);
+  }
 });
