@@ -11,7 +11,7 @@ import { denied, outOfRange, unsupported } from './errors.ts';
 import type { Image } from './image.ts';
 import { openImage } from './open-image.ts';
 import { checkTarget, writeNewFile } from './output/new-file.ts';
-import type { ReferencePolicy } from './references.ts';
+import { plainFileName, type ReferencePolicy, realPath } from './references.ts';
 
 /** The image below a new one. */
 export interface BackingFile {
@@ -50,7 +50,7 @@ export async function createImage(imagePath: string, options: CreateImageOptions
   await checkTarget(imagePath, overwrite);
   if (overwrite) await refuseUsed(imagePath);
   if (backing === undefined) return createNew(imagePath, options, undefined);
-  const file = path.resolve(path.dirname(imagePath), backing.name);
+  const file = path.resolve(await realFolder(imagePath), backing.name);
   const { references, allowReferences, passphrase, offeredPassphrase } = options;
   const opening = { format: backing.format, references, allowReferences, passphrase, offeredPassphrase };
   await using below = await openImage(file, opening);
@@ -96,13 +96,19 @@ async function fill(
       if (backing !== undefined) throw unsupported({ layer: 'raw', expected: 'no backing file', found: backing.name });
       return device.resize(size);
     case 'qcow2':
+      // A name that could not be opened again: a colon makes it one of a protocol, unless a folder stands before it (`./a:b`).
+      if (backing !== undefined) plainFileName({ kind: 'backing file', ...backing });
       return createQcow2(device, { virtualSize: size, clusterSize, backing });
     case 'vhdx': {
-      const parent = below === undefined ? undefined : parentReference(below, imagePath);
+      const parent = below === undefined ? undefined : parentReference(below, await realFolder(imagePath));
       if (parent !== undefined && options.type === 'fixed')
         throw unsupported({ layer: 'vhdx', expected: 'a dynamic disk over a parent', found: 'fixed' });
       const type = parent === undefined ? (options.type ?? 'dynamic') : 'differencing';
       const sectors = logicalSectorSize ?? (below?.container.sectorSize === 4096 ? 4096 : DEFAULT_SECTOR_SIZE);
+      if (below !== undefined && sectors !== below.container.sectorSize) {
+        const expected = `the parent's logical sectors of ${below.container.sectorSize} bytes`;
+        throw unsupported({ layer: 'vhdx', structure: 'logical sector size', expected, found: sectors });
+      }
       await createVhdx(device, {
         virtualSize: size,
         type,
@@ -114,10 +120,21 @@ async function fill(
   }
 }
 
+/** Where the names in an image start from when it is read: `..` is another folder above one that is a symbolic link. */
+function realFolder(imagePath: string): Promise<string> {
+  return realPath(path.dirname(imagePath));
+}
+
 /** How a differencing VHDX names its parent: from its own folder, so that both can be moved together. */
-function parentReference({ container, path: file }: Image, imagePath: string): ParentReference {
+function parentReference({ container, path: file }: Image, folder: string): ParentReference {
   if (!(container instanceof VhdxContainer))
     throw unsupported({ layer: 'vhdx', structure: 'parent', expected: 'a VHDX file', found: container.format });
-  const folder = path.resolve(path.dirname(imagePath));
-  return { dataWriteGuid: container.dataWriteGuid, relativePath: path.relative(folder, path.resolve(file)) };
+  const name = path.relative(folder, path.resolve(file));
+  if (path.sep === '/' && name.includes('\\')) {
+    const expected = 'a path without a backslash, which stands between folders in the locator';
+    throw unsupported({ layer: 'vhdx', structure: 'parent', expected, found: name });
+  }
+  // Else what stands before a colon would be a protocol.
+  const relativePath = /^[^/\\]*:/.test(name) && !path.isAbsolute(name) ? `./${name}` : name;
+  return { dataWriteGuid: container.dataWriteGuid, relativePath };
 }

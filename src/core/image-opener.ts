@@ -185,7 +185,9 @@ export class ImageOpener implements AsyncDisposable {
     }
     const context = this.#context({ path: target, place: target, chain: [...link.chain, file.identity] });
     const { passphrase, offeredPassphrase = passphrase } = this.options;
-    const opening = openContainer(file, context, reference.format, { offeredPassphrase }).then(
+    // How blocks that were given back are read is a choice for the disk, whichever of its files they are in.
+    const unmapped = reference.kind === 'parent' ? this.options.unmapped : undefined;
+    const opening = openContainer(file, context, reference.format, { offeredPassphrase, unmapped }).then(
       (container) => this.#stack.use(container),
       (error: unknown) => {
         throw errorInFile(error, target, details.remedies);

@@ -104,8 +104,8 @@ export function referenceError(error: unknown, reference: Reference): unknown {
   });
 }
 
-/** QEMU's names may carry a protocol (`nbd://...`, `json:{...}`); only plain files are opened. */
-function plainFileName(reference: Reference): string {
+/** QEMU's names may carry a protocol (`nbd://...`, `json:{...}`); only plain files are opened. UNSUPPORTED for another. */
+export function plainFileName(reference: Reference): string {
   const name =
     reference.name.startsWith('file:') && !reference.name.startsWith('file://')
       ? reference.name.slice('file:'.length)
@@ -145,7 +145,8 @@ async function allowedPath(name: string): Promise<string> {
   }
 }
 
-async function realPath(name: string): Promise<string> {
+/** The path with its symbolic links resolved. */
+export async function realPath(name: string): Promise<string> {
   try {
     return await resolveLinks(name);
   } catch (error) {

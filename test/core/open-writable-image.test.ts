@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import {
@@ -183,4 +183,48 @@ test('a new image over another has its size, and never replaces a file that it s
   await t.throwsAsync(createImage(at('no.raw'), { format: 'raw', ...over('base.raw', 'raw') }), {
     code: 'UNSUPPORTED',
   });
+});
+
+test('no new image is made that could not be opened over its backing file', async (t) => {
+  const folder = temporaryFolder(t);
+  const at = (name: string) => path.join(folder, name);
+  const size = 1024 * 1024;
+  const over = (name: string, format: 'qcow2' | 'vhdx') => ({ format, backing: { name, format } }) as const;
+  await createImage(at('large.vhdx'), { format: 'vhdx', size, logicalSectorSize: 4096 });
+  const mixed = { ...over('large.vhdx', 'vhdx'), logicalSectorSize: 512 } as const;
+  await t.throwsAsync(createImage(at('mixed.vhdx'), mixed), { code: 'UNSUPPORTED', message: /4096 bytes, found 512/ });
+  if (process.platform === 'win32') return;
+  for (const format of ['qcow2', 'vhdx'] as const) await createImage(at(`a:b.${format}`), { format, size });
+  await t.throwsAsync(createImage(at('no.qcow2'), over('a:b.qcow2', 'qcow2')), { code: 'UNSUPPORTED' });
+  for (const [name, backing] of [
+    ['top.qcow2', over('./a:b.qcow2', 'qcow2')],
+    ['top.vhdx', over('a:b.vhdx', 'vhdx')],
+  ] as const) {
+    await createImage(at(name), backing);
+    await using top = await openImage(at(name));
+    t.is(top.layers.length, 2, name);
+  }
+  await createImage(at('a\\b.vhdx'), { format: 'vhdx', size });
+  await t.throwsAsync(createImage(at('no.vhdx'), over('a\\b.vhdx', 'vhdx')), {
+    code: 'UNSUPPORTED',
+    message: /backslash/,
+  });
+  for (const name of ['mixed.vhdx', 'no.qcow2', 'no.vhdx'])
+    await t.throwsAsync(openImage(at(name)), { code: 'NOT_FOUND' });
+});
+
+test('a backing file is found from where the folder of the new image really is', async (t) => {
+  if (process.platform === 'win32') return;
+  const folder = temporaryFolder(t);
+  const at = (...names: string[]) => path.join(folder, ...names);
+  await mkdir(at('real', 'sub'), { recursive: true });
+  await symlink(at('real', 'sub'), at('link'));
+  for (const format of ['qcow2', 'vhdx'] as const) {
+    await createImage(at(`base.${format}`), { format, size: 1024 * 1024 });
+    await createImage(at('real', `base.${format}`), { format, size: 3 * 1024 * 1024 });
+    const backing = { name: `../base.${format}`, format };
+    t.is(await createImage(at('link', `top.${format}`), { format, backing }), 3 * 1024 * 1024);
+    await using top = await openImage(at('link', `top.${format}`), { allowReferences: [folder] });
+    t.is(top.layers.length, 2, format);
+  }
 });

@@ -88,10 +88,11 @@ async function readCopy(device: BlockDevice, index: 0 | 1): Promise<TableCopy> {
   if (device.size < offset + REGION_TABLE_BYTES)
     return { ...copy, bytes: new Uint8Array(0), problem: `the file ends at ${device.size}` };
   const bytes = await readBytes(device, offset, REGION_TABLE_BYTES);
-  return { ...copy, bytes, problem: tableProblem(bytes) };
+  return { ...copy, bytes, problem: regionTableProblem(bytes) };
 }
 
-function tableProblem(bytes: Uint8Array): string | undefined {
+/** What is wrong with the 64 KiB of a copy of the region table; undefined when it can be used. */
+export function regionTableProblem(bytes: Uint8Array): string | undefined {
   const view = viewOf(bytes);
   const { signature, checksum, entryCount } = regionTableHeader.fields;
   if (signature.get(view, 0) !== REGION_TABLE_SIGNATURE) return 'no signature';

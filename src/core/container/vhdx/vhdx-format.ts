@@ -4,7 +4,7 @@ import { corrupt } from '../../errors.ts';
 import type { OpenContext, Property } from '../../format.ts';
 import type { BackingLayer, Container, ContainerFormat, ContainerOptions } from '../container.ts';
 import { BAT_ENTRY_BYTES, type BatGeometry, batGeometry } from './block-allocation-table.ts';
-import { type CurrentHeader, readCurrentHeader } from './current-header.ts';
+import { type CurrentHeader, readCurrentHeader, ZERO_GUID } from './current-header.ts';
 import { fileIdentifier, VHDX_SIGNATURE } from './header.ts';
 import { readMetadata, type VhdxMetadata } from './metadata-items.ts';
 import { openParent } from './open-parent.ts';
@@ -95,7 +95,12 @@ async function readLog(
   wish: 'replay' | 'ignore',
   replayedWhere: string,
 ): Promise<LogState> {
-  if (!hasPendingLog(current.fields)) return { device: file, entryCount: 0, said: undefined };
+  if (!hasPendingLog(current.fields)) {
+    const message = 'the header says that the log is in use, but gives it no length: nothing is replayed';
+    if (current.fields.logGuid !== ZERO_GUID)
+      context.report({ layer: 'vhdx', structure: `header ${current.number}`, offset: current.offset, message });
+    return { device: file, entryCount: 0, said: undefined };
+  }
   const replayed = wish === 'replay' ? await replayLog(file, current, context) : { device: file, entryCount: 0 };
   const { entryCount } = replayed;
   if (wish === 'replay' && entryCount === 0) return { ...replayed, said: 'in use but empty' };

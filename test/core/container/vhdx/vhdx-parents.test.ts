@@ -214,6 +214,24 @@ test('a chain of three files opens through the policy, reads right, tells where 
   t.deepEqual(await state(), before);
 });
 
+test('raw reads of blocks given back hold in the parents too, through the child and as a layer', async (t) => {
+  const folder = temporaryFolder(t);
+  const base = path.join(folder, 'base.vhdx');
+  const top = path.join(folder, 'top.vhdx');
+  await (await buildVhdx({ virtualSize: MIB, blocks: { 0: { state: 3, data: noise(1, MIB) } } })).save(base);
+  const parent = parentKeys('base.vhdx', DATA_WRITE_GUID);
+  await (await buildVhdx({ virtualSize: MIB, parent, header: { dataWriteGuid: SECOND_GUID } })).save(top);
+  for (const [unmapped, expected] of [
+    ['zeros', new Uint8Array(MIB)],
+    ['raw', noise(1, MIB)],
+  ] as const) {
+    await using image = await openImage(top, { unmapped });
+    t.is(Buffer.compare(await readBytes(image.container, 0, MIB), expected), 0, unmapped);
+    const layer = await image.openView({ kind: 'layer', layer: 1 });
+    t.is(Buffer.compare(await readBytes(layer.container, 0, MIB), expected), 0, `${unmapped}, layer 1`);
+  }
+});
+
 test('the policy holds for parents: switched off or outside the folder is DENIED with every name; allowed it opens', async (t) => {
   const { folder, files } = await chainFiles(t);
   const none = await failure(t, openImage(files.top, { references: 'none' }), 'DENIED');

@@ -1,5 +1,5 @@
-import { joinHalves64 } from '../../../bytes/bits.ts';
-import { crc32c, crc32cWithoutField } from '../../../bytes/crc32c.ts';
+import { hasBit, joinHalves64 } from '../../../bytes/bits.ts';
+import { crc32c } from '../../../bytes/crc32c.ts';
 import { divideDown, divideUp, roundUp } from '../../../bytes/rounding.ts';
 import { viewOf } from '../../../bytes/struct.ts';
 import { type ResizableBlockDevice, readBytes } from '../../../device/block-device.ts';
@@ -15,6 +15,7 @@ import {
 } from '../block-allocation-table.ts';
 import { KIB, MIB } from '../header.ts';
 import {
+  ITEM_FLAG,
   METADATA_ITEM,
   METADATA_TABLE_BYTES,
   metadataTableEntry,
@@ -28,7 +29,7 @@ import {
   regionTableEntry,
   regionTableHeader,
 } from '../region-table.ts';
-import type { Region, Regions } from '../regions.ts';
+import { type Region, type Regions, regionTableProblem } from '../regions.ts';
 import type { BlockSpace } from './block-space.ts';
 import type { MetadataPages } from './metadata-pages.ts';
 
@@ -145,14 +146,14 @@ async function moveTable(
 /** Edits both copies of the region table so that they name the new place of the BAT. */
 async function editRegionTables({ file, pages }: GrownParts, bat: Region): Promise<void> {
   const copies = await Promise.all(REGION_TABLE_OFFSETS.map((offset) => readBytes(file, offset, REGION_TABLE_BYTES)));
-  const { checksum, entryCount } = regionTableHeader.fields;
-  const valid = copies.find((copy) => checksum.get(viewOf(copy), 0) === crc32cWithoutField(copy, checksum.offset));
+  // The one that was read: the other becomes like it.
+  const valid = copies.find((copy) => regionTableProblem(copy) === undefined);
   assert(valid !== undefined, 'the region table was valid when the file was opened');
   // A damaged copy first becomes the same, in as many log entries as it takes: then both change in one.
   for (const offset of REGION_TABLE_OFFSETS) await pages.writeBytes(offset, valid);
   await pages.commit();
   const table = valid.slice();
-  const count = entryCount.get(viewOf(table), 0);
+  const count = regionTableHeader.fields.entryCount.get(viewOf(table), 0);
   const at = Array.from({ length: count }, (_, index) => regionTableHeader.size + index * regionTableEntry.size).find(
     (place) => regionTableEntry.fields.guid.get(viewOf(table), place) === REGION.bat,
   );
@@ -170,7 +171,9 @@ async function sizeItemOffset({ file, regions }: GrownParts): Promise<number> {
   const { entryCount } = metadataTableHeader.parse(table, 0, fileOffset);
   for (let index = 0; index < entryCount; index++) {
     const entry = metadataTableEntry.parse(table, metadataTableHeader.size + index * metadataTableEntry.size);
-    if (entry.itemId === METADATA_ITEM.virtualDiskSize) return fileOffset + entry.offset;
+    // A user's item may bear any GUID (MS-VHDX 2.6.1.2).
+    const isUser = hasBit(entry.flags, ITEM_FLAG.isUser);
+    if (entry.itemId === METADATA_ITEM.virtualDiskSize && !isUser) return fileOffset + entry.offset;
   }
   throw corrupt({ layer: 'vhdx', structure: 'metadata table', offset: fileOffset, expected: 'a virtual disk size' });
 }

@@ -1,5 +1,18 @@
 import test from 'ava';
-import { REGION_TABLE_BYTES, REGION_TABLE_OFFSETS } from '../../../../../src/core/container/vhdx/region-table.ts';
+import { crc32c } from '../../../../../src/core/bytes/crc32c.ts';
+import { KIB } from '../../../../../src/core/container/vhdx/header.ts';
+import {
+  ITEM_FLAG,
+  METADATA_ITEM,
+  METADATA_TABLE_BYTES,
+  metadataTableEntry,
+  metadataTableHeader,
+} from '../../../../../src/core/container/vhdx/metadata.ts';
+import {
+  REGION_TABLE_BYTES,
+  REGION_TABLE_OFFSETS,
+  regionTableHeader,
+} from '../../../../../src/core/container/vhdx/region-table.ts';
 import { VhdxContainer } from '../../../../../src/core/container/vhdx/vhdx-container.ts';
 import { vhdxFormat } from '../../../../../src/core/container/vhdx/vhdx-format.ts';
 import { createVhdx } from '../../../../../src/core/container/vhdx/write/create-vhdx.ts';
@@ -90,6 +103,42 @@ for (const damaged of [0, 1] as const) {
     t.deepEqual(quiet.diagnostics, []);
   });
 }
+
+for (const [name, changes] of Object.entries({
+  'no signature': { signature: 0 },
+  '3000 entries': { entryCount: 3000 },
+})) {
+  test(`a first region table with ${name}, though its checksum is right, is not taken when the table moves`, async (t) => {
+    const { bytes, context } = await largeDisk();
+    const table = bytes.subarray(REGION_TABLE_OFFSETS[0], REGION_TABLE_OFFSETS[0] + REGION_TABLE_BYTES);
+    regionTableHeader.write(table, { ...changes, checksum: 0 });
+    regionTableHeader.write(table, { checksum: crc32c(table) });
+    const file = new MemoryDevice(bytes);
+    const disk = await vhdxFormat.openWritable!(file, context);
+    await disk.resize(NEW_SIZE);
+    await disk[Symbol.asyncDispose]();
+    const quiet = testContext();
+    t.is(await wrongPart(await vhdxFormat.open(file, quiet)), undefined);
+    t.deepEqual(quiet.diagnostics, []);
+  });
+}
+
+test('the size that changes is the disk’s: a user’s item with the same GUID stays as it is', async (t) => {
+  const file = new MemoryDevice(new Uint8Array(0));
+  const { metadataOffset } = await createVhdx(file, { type: 'dynamic', virtualSize: MIB });
+  const table = file.bytes.subarray(metadataOffset, metadataOffset + METADATA_TABLE_BYTES);
+  const { entryCount } = metadataTableHeader.parse(table);
+  metadataTableHeader.write(table, { entryCount: entryCount + 1 });
+  table.copyWithin(64, 32, 32 + entryCount * metadataTableEntry.size);
+  const item = { itemId: METADATA_ITEM.virtualDiskSize, offset: 128 * KIB, length: 8, flags: 2 ** ITEM_FLAG.isUser };
+  metadataTableEntry.write(table, item, 32);
+  file.bytes.fill(9, metadataOffset + item.offset, metadataOffset + item.offset + item.length);
+  const disk = await vhdxFormat.openWritable!(file, testContext());
+  await disk.resize(3 * MIB);
+  await disk[Symbol.asyncDispose]();
+  t.is((await vhdxFormat.open(file, testContext())).size, 3 * MIB);
+  t.deepEqual(await readBytes(file, metadataOffset + item.offset, item.length), new Uint8Array(8).fill(9));
+});
 
 test('the sector bitmaps of a differencing disk come along when its table moves', async (t) => {
   const parentFile = new MemoryDevice(new Uint8Array(0));
