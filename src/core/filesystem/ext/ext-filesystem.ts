@@ -5,6 +5,7 @@ import type { BlockDevice, ReadOptions } from '../../device/block-device.ts';
 import type { Property } from '../../format.ts';
 import type { FileNode, FileSystem, FileSystemType } from '../filesystem.ts';
 import { typeOf } from './features.ts';
+import type { Replay } from './journal/replay.ts';
 import { nodeOf } from './nodes.ts';
 import type { Superblock } from './superblock.ts';
 import type { ExtVolume } from './volume.ts';
@@ -26,7 +27,8 @@ export class ExtFileSystem implements FileSystem {
   readonly properties: readonly Property[];
   readonly #volume: ExtVolume;
 
-  constructor(volume: ExtVolume, superblock: Superblock) {
+  /** `replay` is what the journal had for it, if it was replayed. */
+  constructor(volume: ExtVolume, superblock: Superblock, replay?: Replay) {
     const { geometry } = volume;
     this.type = typeOf(geometry.features);
     this.label = decodeCString(superblock.volumeName);
@@ -36,7 +38,7 @@ export class ExtFileSystem implements FileSystem {
       total: geometry.blockCount * geometry.blockSize,
       free: geometry.freeBlockCount * geometry.blockSize,
     };
-    this.properties = propertiesOf(volume, superblock);
+    this.properties = propertiesOf(volume, superblock, replay);
     this.#volume = volume;
   }
 
@@ -52,7 +54,7 @@ export function stateWords(state: number): string {
   return words.join(', ');
 }
 
-function propertiesOf(volume: ExtVolume, superblock: Superblock): Property[] {
+function propertiesOf(volume: ExtVolume, superblock: Superblock, replay: Replay | undefined): Property[] {
   const { geometry } = volume;
   const { compatible, incompatible, readOnlyCompatible } = geometry.features;
   return [
@@ -70,6 +72,7 @@ function propertiesOf(volume: ExtVolume, superblock: Superblock): Property[] {
     { key: 'blocksPerGroup', value: geometry.blocksPerGroup },
     { key: 'inodesPerGroup', value: geometry.inodesPerGroup },
     { key: 'state', value: stateWords(superblock.state) },
+    { key: 'journalTransactionsReplayed', value: replay?.transactionCount ?? null },
     { key: 'lastMountedOn', value: decodeCString(superblock.lastMounted) },
     { key: 'mountCount', value: superblock.mountCount },
     { key: 'created', value: moment(superblock.creationTime, superblock.creationTimeHigh) },
