@@ -56,7 +56,11 @@ export function stateWords(state: number): string {
 
 function propertiesOf(volume: ExtVolume, superblock: Superblock, replay: Replay | undefined): Property[] {
   const { geometry } = volume;
-  const { compatible, incompatible, readOnlyCompatible } = geometry.features;
+  const { compatible, readOnlyCompatible } = geometry.features;
+  // The recovery takes the sign away that it is needed.
+  const incompatible = [...geometry.features.incompatible].filter(
+    (name) => replay === undefined || name !== 'needs_recovery',
+  );
   return [
     { key: 'uuid', value: formatUuid(superblock.uuid) },
     { key: 'features', value: [...compatible, ...incompatible, ...readOnlyCompatible].join(' ') },

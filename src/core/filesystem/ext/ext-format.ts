@@ -79,9 +79,12 @@ async function openRecovered(device: BlockDevice, context: OpenContext): Promise
   }
   try {
     const replay = await recover(volume, superblock);
+    const recovered = await openVolume(replay.device, context);
     const transactions = replay.transactionCount === 1 ? '1 transaction' : `${replay.transactionCount} transactions`;
-    report(`${transactions} of the journal replayed in memory, ${replay.blockCount} blocks; log=ignore is without`);
-    return { ...(await openVolume(replay.device, context)), replay };
+    report(
+      `${transactions} of the journal replayed in memory, ${replay.blockCount} blocks; log=ignore shows it without`,
+    );
+    return { ...recovered, replay };
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
     report(`the journal holds changes that are not shown, for it cannot be replayed: ${error.message}`);
