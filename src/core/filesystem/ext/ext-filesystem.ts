@@ -25,6 +25,7 @@ export class ExtFileSystem implements FileSystem {
   readonly rootId = ROOT_INODE;
   readonly usage: { readonly total: number; readonly free: number };
   readonly properties: readonly Property[];
+  readonly replayedTransactions: number | undefined;
   readonly #volume: ExtVolume;
 
   /** `replay` is what the journal had for it, if it was replayed. */
@@ -39,6 +40,7 @@ export class ExtFileSystem implements FileSystem {
       free: geometry.freeBlockCount * geometry.blockSize,
     };
     this.properties = propertiesOf(volume, superblock, replay);
+    this.replayedTransactions = replay?.transactionCount;
     this.#volume = volume;
   }
 
