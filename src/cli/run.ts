@@ -14,6 +14,7 @@ import { registerLs } from './commands/ls.ts';
 import { registerMap } from './commands/map.ts';
 import { registerParts } from './commands/parts.ts';
 import { registerResize } from './commands/resize.ts';
+import { registerStat } from './commands/stat.ts';
 import { registerWrite } from './commands/write.ts';
 import { EXIT, EXIT_CODES_HELP, exitCodeOf, UsageError } from './exit-codes.ts';
 import { firstError } from './first-error.ts';
@@ -51,6 +52,7 @@ const COMMANDS: ReadonlyMap<string, (host: Host) => void> = new Map([
   ['ls', registerLs],
   ['cat', registerCat],
   ['extract', registerExtract],
+  ['stat', registerStat],
   ['hex', registerHex],
   ['hash', registerHash],
   ['export', registerExport],
