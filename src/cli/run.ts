@@ -15,6 +15,7 @@ import { registerMap } from './commands/map.ts';
 import { registerParts } from './commands/parts.ts';
 import { registerResize } from './commands/resize.ts';
 import { registerStat } from './commands/stat.ts';
+import { registerTimeline } from './commands/timeline.ts';
 import { registerWrite } from './commands/write.ts';
 import { EXIT, EXIT_CODES_HELP, exitCodeOf, UsageError } from './exit-codes.ts';
 import { firstError } from './first-error.ts';
@@ -53,6 +54,7 @@ const COMMANDS: ReadonlyMap<string, (host: Host) => void> = new Map([
   ['cat', registerCat],
   ['extract', registerExtract],
   ['stat', registerStat],
+  ['timeline', registerTimeline],
   ['hex', registerHex],
   ['hash', registerHash],
   ['export', registerExport],
