@@ -14,6 +14,8 @@ import { registerLs } from './commands/ls.ts';
 import { registerMap } from './commands/map.ts';
 import { registerParts } from './commands/parts.ts';
 import { registerResize } from './commands/resize.ts';
+import { registerStat } from './commands/stat.ts';
+import { registerTimeline } from './commands/timeline.ts';
 import { registerWrite } from './commands/write.ts';
 import { EXIT, EXIT_CODES_HELP, exitCodeOf, UsageError } from './exit-codes.ts';
 import { firstError } from './first-error.ts';
@@ -55,6 +57,8 @@ const COMMANDS: ReadonlyMap<string, (host: Host) => void> = new Map([
   ['ls', registerLs],
   ['cat', registerCat],
   ['extract', registerExtract],
+  ['stat', registerStat],
+  ['timeline', registerTimeline],
   ['hex', registerHex],
   ['hash', registerHash],
   ['export', registerExport],

@@ -27,6 +27,8 @@ export interface OpenContext {
   /** Opens a file named inside the image, as far as the policy allows; whoever gave the context closes it. */
   openReference(reference: Reference): Promise<BlockDevice>;
   report(diagnostic: Diagnostic): void;
+  /** Whether updates that are only in a log (a journal) are read as if they were done; they are, unless it says `ignore`. */
+  readonly log?: 'replay' | 'ignore' | undefined;
 }
 
 /** The one shape for containers, partition tables and filesystems. */

@@ -85,9 +85,17 @@ export class ImageOpener implements AsyncDisposable {
 
   /** For the image's own file, and for what opens later: the partition table, filesystems, those of a view too. */
   contextFor(view: View | undefined): OpenContext {
-    const context = this.#context({ path: this.file.path, place: this.#place, chain: [this.file.identity] });
+    const { log } = this.options;
+    const context = {
+      ...this.#context({ path: this.file.path, place: this.#place, chain: [this.file.identity] }),
+      log,
+    };
     if (view === undefined) return context;
-    return { ...context, report: (diagnostic) => this.#report({ ...diagnostic, view: formatView(view) }) };
+    return {
+      ...context,
+      log: view.kind === 'log' ? view.log : log,
+      report: (diagnostic) => this.#report({ ...diagnostic, view: formatView(view) }),
+    };
   }
 
   #context(link: ChainLink): OpenContext {

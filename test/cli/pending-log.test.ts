@@ -8,6 +8,7 @@ import { writeLog } from '../core/container/vhdx/log-builder.ts';
 import { noise } from '../core/container/vhdx/open-vhdx.ts';
 import { buildVhdx } from '../core/container/vhdx/vhdx-builder.ts';
 import { sectorscope, sectorscopeJson } from '../helpers/cli.ts';
+import { fixtureFile } from '../helpers/fixtures.ts';
 import { sha256 } from '../helpers/sha256.ts';
 import { temporaryFolder } from '../helpers/tools.ts';
 import { Driver } from '../tui/drive.ts';
@@ -67,4 +68,27 @@ test('the terminal interface says it at once, and shows the state before as a no
   const view = await image.openView({ kind: 'log', log: 'ignore' });
   t.not(await sha256(view.disk), await sha256(image.disk));
   t.deepEqual(facts(file), before);
+});
+
+test('the journal of a filesystem that was not unmounted is replayed in memory, and left alone when asked', async (t) => {
+  const image = await fixtureFile('ext/journal-1k.img', temporaryFolder(t));
+  const state = () => [readFileSync(image).toString('base64'), statSync(image).mtimeMs];
+  const before = state();
+  const after = await sectorscope(['ls', image, '/']);
+  t.is(after.stdout.toString(), 'lost+found/\ndir/\nnew/\n');
+  t.regex(
+    after.stderr,
+    /note: ext: superblock at offset 0x460: needs_recovery: 3 transactions of the journal replayed/,
+  );
+  for (const args of [
+    [image, 'log=ignore/:/'],
+    ['--log', 'ignore', image, '/'],
+  ]) {
+    const unreplayed = await sectorscope(['ls', ...args]);
+    t.is(unreplayed.stdout.toString(), 'lost+found/\ndir/\n', args.join(' '));
+    t.regex(unreplayed.stderr, /changes that are not shown, as asked/);
+  }
+  const info = JSON.parse((await sectorscope(['info', '--json', image])).stdout.toString());
+  t.is(info.volumes[0].filesystem.properties.journalTransactionsReplayed, 3);
+  t.deepEqual(state(), before);
 });

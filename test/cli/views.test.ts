@@ -99,13 +99,8 @@ test('a view stands for its whole disk where a place in it is not needed', async
 test('an option that the format does not have is refused; --no-backing opens what is left', async (t) => {
   const [folder, top] = await chain(t);
   const raw = path.join(folder, CHAIN[2]!);
-  for (const option of [
-    ['--log', 'ignore'],
-    ['--unmapped', 'raw'],
-  ]) {
-    const { code, stderr } = await sectorscope(['info', raw, ...option]);
-    t.is(code, 4, stderr);
-  }
+  t.is((await sectorscope(['info', raw, '--unmapped', 'raw'])).code, 4);
+  t.is((await sectorscope(['info', raw, '--log', 'ignore'])).code, 0, 'a filesystem in it may have one');
   t.is((await sectorscope(['info', raw, '--log', 'maybe'])).code, 2);
   t.is((await sectorscope(['info', top, '--no-references'])).code, 7);
   const { code, stderr, stdout } = await sectorscope(['info', top, '--no-references', '--no-backing']);

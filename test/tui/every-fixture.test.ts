@@ -128,3 +128,18 @@ test('a log that was replayed in memory is told in the details of the disk', asy
     lines.join('\n'),
   );
 });
+
+test('a filesystem with a journal that was replayed has the state before it as a row, which a locator finds too', async (t) => {
+  await using image = await openImage(await fixtureFile('ext/journal-1k.img', temporaryFolder(t)));
+  const driver = await new Driver(image, { columns: 100, rows: 40 }).settle();
+  const labels = () => driver.labels.slice(2);
+  t.deepEqual(labels(), ['ext4', 'dir/', 'lost+found/', 'new/', 'before log replay']);
+  await driver.goto('log=ignore/:/dir/file-1');
+  t.is(driver.selected, 'file-1');
+  t.is(driver.state.message, undefined);
+  driver.press('show-hex');
+  await driver.settle();
+  t.is(Buffer.from(driver.state.hex.window!.bytes.subarray(0, 6)).toString(), 'file 1');
+  await driver.goto(':/dir/file-1');
+  t.regex(driver.state.message?.text ?? '', /file-1|no such/i);
+});

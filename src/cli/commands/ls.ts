@@ -1,44 +1,22 @@
 import type { Command } from 'commander';
 import {
-  type DirectoryEntry,
   escapeText,
-  type FileNode,
   type FileSystem,
   formatLocator,
   formatMode,
   formatTimestamp,
-  type Image,
-  notFound,
-  type Target,
-  unsupported,
-  type Volume,
   type WalkedEntry,
-  walkBatches,
 } from '../../core/index.ts';
 import { nodeJson } from '../describe.ts';
 import { addImageCommand, type Host, targetOf } from '../image-command.ts';
-import { errorJson, errorLine } from '../output.ts';
+import { type Listing, listAll, noteUnreadable, startsOf } from '../listing.ts';
+import { errorJson } from '../output.ts';
 import type { ImageOptions, Session } from '../session.ts';
 
 interface LsOptions extends ImageOptions {
   readonly long?: boolean;
   readonly recursive?: boolean;
   readonly deleted?: boolean;
-}
-
-/** A place to list: a node of a filesystem with its path. */
-interface Start {
-  readonly volume: Volume;
-  readonly filesystem: FileSystem;
-  readonly node: FileNode;
-  readonly path: string;
-}
-
-/** Entries of one directory; their paths are absolute in the filesystem. */
-interface Listing {
-  readonly volume: Volume;
-  readonly filesystem: FileSystem;
-  readonly entries: readonly WalkedEntry[];
 }
 
 export function registerLs(host: Host): void {
@@ -53,65 +31,13 @@ export function registerLs(host: Host): void {
         .option('--deleted', 'deleted entries that are still there too'),
     action: async (image, [locator], options, session) => {
       const target = await targetOf(image, locator, session);
-      const starts = target.kind === 'disk' ? await roots(target.image, session) : [nodeTarget(target)];
+      const starts = await startsOf(target, session);
       const isSeveral = starts.length > 1 || options.recursive === true;
       const listed = listAll(starts, options, session);
       if (options.json === true) await session.output.jsonArray(entriesJson(listed, session));
       else for await (const listing of listed) await printListing(listing, isSeveral, options, session);
     },
   });
-}
-
-/** The roots of all filesystems; those that cannot be read are said on standard error. */
-async function roots(image: Image, session: Session): Promise<Start[]> {
-  const starts: Start[] = [];
-  let failures = 0;
-  for (const volume of image.volumes) {
-    try {
-      const filesystem = await volume.filesystem();
-      if (filesystem !== undefined)
-        starts.push({ volume, filesystem, node: await filesystem.node(filesystem.rootId, session), path: '/' });
-    } catch (error) {
-      failures++;
-      session.leaveOut(`${volume.name || 'disk'}: ${errorLine(error)}`);
-    }
-  }
-  if (image.partitionError !== undefined) session.leaveOut(errorLine(image.partitionError));
-  else if (starts.length === 0 && failures === 0) {
-    // An empty listing would say that there is a filesystem, and nothing in it.
-    const found = 'none that is read; "info" says what there is';
-    throw notFound({ layer: 'filesystem', structure: 'disk', offset: 0, expected: 'a filesystem', found });
-  }
-  return starts;
-}
-
-function nodeTarget(target: Exclude<Target, { kind: 'disk' }>): Start {
-  if (target.kind === 'node') return target;
-  const found = `the bytes of ${target.volume.name}`;
-  throw unsupported({ layer: 'ls', expected: 'a path, such as p1:/', found });
-}
-
-async function* listAll(starts: readonly Start[], options: LsOptions, session: Session): AsyncGenerator<Listing, void> {
-  for (const { volume, filesystem, node, path } of starts) {
-    const base = path === '/' ? '' : path;
-    const reading = { signal: session.signal, deleted: options.deleted === true };
-    if (node.kind !== 'directory') {
-      const name = base.slice(base.lastIndexOf('/') + 1);
-      const entry = { name, nodeId: node.id, kind: node.kind, deleted: node.deleted };
-      yield { volume, filesystem, entries: [{ path, entry }] };
-    } else if (options.recursive === true) {
-      const onError = (error: unknown, where: string): void =>
-        session.leaveOut(`${formatLocator(volume.name, base + where)}: ${errorLine(error)}`);
-      for await (const batch of walkBatches(filesystem, node.id, { ...reading, onError })) {
-        const entries = base === '' ? batch : batch.map((walked) => ({ ...walked, path: base + walked.path }));
-        yield { volume, filesystem, entries };
-      }
-    } else {
-      for await (const batch of node.entryBatches(reading)) {
-        yield { volume, filesystem, entries: batch.map((entry) => ({ path: `${base}/${entry.name}`, entry })) };
-      }
-    }
-  }
 }
 
 async function printListing(listing: Listing, isSeveral: boolean, options: LsOptions, session: Session): Promise<void> {
@@ -157,12 +83,6 @@ async function longLine(
     noteUnreadable(path, entry, error, session);
     return `${UNKNOWN_FACTS}  ${name}`;
   }
-}
-
-/** A live entry whose node cannot be read is left out; of a deleted one nothing else was to be expected. */
-function noteUnreadable(path: string, entry: DirectoryEntry, error: unknown, session: Session): void {
-  session.signal.throwIfAborted();
-  if (!entry.deleted) session.leaveOut(`${escapeText(path)}: ${errorLine(error)}`);
 }
 
 /** The entries with their nodes' facts; `-l` is not needed to have them in JSON. */

@@ -56,8 +56,11 @@ export function crc32c(bytes: Uint8Array, previous = 0): number {
   return ~sum >>> 0;
 }
 
-/** CRC-32C of `bytes` with the 4-byte field at `fieldOffset` counted as zero, as structures that hold their own checksum want. */
-export function crc32cWithoutField(bytes: Uint8Array, fieldOffset: number): number {
-  const head = crc32c(bytes.subarray(0, fieldOffset));
+/**
+ * CRC-32C of `bytes` with the 4-byte field at `fieldOffset` counted as zero, as structures that hold their own checksum want;
+ * `previous` is the sum of what came before them.
+ */
+export function crc32cWithoutField(bytes: Uint8Array, fieldOffset: number, previous = 0): number {
+  const head = crc32c(bytes.subarray(0, fieldOffset), previous);
   return crc32c(bytes.subarray(fieldOffset + 4), crc32c(new Uint8Array(4), head));
 }

@@ -67,11 +67,14 @@ async function probedFormat(device: BlockDevice): Promise<ContainerFormat> {
 }
 
 /** What every format does without being asked: no reason to refuse one that knows no other way. */
-const DEFAULTS: ContainerOptions = { log: 'replay', unmapped: 'zeros' };
+const DEFAULTS: ContainerOptions = { unmapped: 'zeros' };
 
-/** An option that the format does not have would be passed over without a word, and the answer be another than was asked for. */
+/**
+ * An option that the format does not have would be passed over without a word, and the answer be another than was asked for. A
+ * log may be that of a filesystem in the container.
+ */
 function refuseMeaningless(format: ContainerFormat, options: ContainerOptions): void {
-  const asked = (['snapshot', 'passphrase', 'log', 'unmapped'] as const).find(
+  const asked = (['snapshot', 'passphrase', 'unmapped'] as const).find(
     (name) => options[name] !== undefined && options[name] !== DEFAULTS[name] && !format.options.includes(name),
   );
   if (asked === undefined) return;

@@ -16,6 +16,8 @@ export interface FileSystem {
   /** `used` and `free` in bytes, where the filesystem says so. */
   readonly usage: { readonly total: number; readonly free: number | undefined };
   readonly properties: readonly Property[];
+  /** Transactions of a journal that are read as if they were done; absent where there is no journal, or it was left alone. */
+  readonly replayedTransactions?: number | undefined;
   /** The node with that id: an ext inode number; on FAT the byte offset of the directory entry divided by 32, 0 for the root. */
   node(id: number, options?: ReadOptions): Promise<FileNode>;
 }

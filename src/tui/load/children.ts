@@ -1,8 +1,18 @@
-import { errorText, type FileNode, type Image, type LayoutRow, layoutRows, type Volume } from '../../core/index.ts';
+import {
+  errorText,
+  type FileNode,
+  type Image,
+  type ImageView,
+  type LayoutRow,
+  layoutRows,
+  type Volume,
+} from '../../core/index.ts';
 import { listDirectory } from './listing.ts';
 import type { TreeItem } from './tree-item.ts';
 
 const NO_ABORT = new AbortController().signal;
+
+const BEFORE_REPLAY: ImageView = { kind: 'log', view: { kind: 'log', log: 'ignore' } };
 
 export interface ListingOptions {
   readonly showDeleted: boolean;
@@ -46,11 +56,11 @@ export async function loadChildren(
       case 'views':
         return viewItems(item.image, item.of);
       case 'view':
-        return diskChildren(await item.image.openView(item.entry.view));
+        return await viewChildren(await item.image.openView(item.entry.view), item.volume);
       case 'table':
         return layoutRows(item.table, item.image.disk.size).map((row) => layoutItem(item.image, row));
       case 'volume':
-        return item.volume === undefined ? [] : await volumeChildren(item.volume);
+        return item.volume === undefined ? [] : await volumeChildren(item.image, item.volume);
       case 'filesystem': {
         const root = await item.filesystem.node(item.filesystem.rootId, { signal });
         return await directoryChildren({ ...item, parent: undefined }, root, showDeleted, signal);
@@ -68,9 +78,19 @@ export async function loadChildren(
   }
 }
 
-async function volumeChildren(volume: Volume): Promise<TreeItem[]> {
+/** What the view has in place of `volume` of the image itself; without one, all of it. */
+async function viewChildren(view: Image, volume: Volume | undefined): Promise<TreeItem[]> {
+  if (volume === undefined) return diskChildren(view);
+  return volumeChildren(view, view.volume(volume.partition?.number ?? 'bare'));
+}
+
+async function volumeChildren(image: Image, volume: Volume): Promise<TreeItem[]> {
   const filesystem = await volume.filesystem();
-  if (filesystem !== undefined) return [{ kind: 'filesystem', volume, filesystem }];
+  if (filesystem !== undefined) {
+    const here: TreeItem = { kind: 'filesystem', volume, filesystem };
+    const isReplayed = (filesystem.replayedTransactions ?? 0) > 0 && image.view === undefined;
+    return isReplayed ? [here, { kind: 'view', image, entry: BEFORE_REPLAY, volume }] : [here];
+  }
   const content = await volume.content();
   return [{ kind: 'note', text: content === undefined ? 'no filesystem recognized' : `${content}: not browsable` }];
 }

@@ -34,8 +34,12 @@ export async function openHexTarget(item: TreeItem, signal: AbortSignal): Promis
       return contiguous(item.image.disk, 0);
     case 'host-file':
       return offDisk(item.image.container.file, 'image file');
-    case 'view':
-      return contiguous((await item.image.openView(item.entry.view)).disk, 0);
+    case 'view': {
+      const view = await item.image.openView(item.entry.view);
+      const { partition } = item.volume ?? {};
+      if (item.volume === undefined) return contiguous(view.disk, 0);
+      return contiguous(view.volume(partition?.number ?? 'bare').device, partition?.start ?? 0);
+    }
     case 'volume': {
       if (item.volume !== undefined) return contiguous(item.volume.device, item.partition?.start ?? 0);
       return item.partition === undefined ? undefined : part(item.image.disk, item.partition);

@@ -28,7 +28,10 @@ export async function revealSteps(
   let here: TreeItem = { kind: 'disk', image };
   let children: readonly TreeItem[] = diskChildren(image);
   const { view } = target.image;
-  if (view !== undefined) {
+  // The state before the replay of a journal is a row of its volume, unless the image has a log of its own.
+  const isOfVolume = view?.kind === 'log' && !image.views.some(({ kind }) => kind === 'log');
+  if (isOfVolume && target.kind === 'disk') return steps;
+  if (view !== undefined && !isOfVolume) {
     if (view.kind !== 'log') {
       here = await into(here, children, `views ${view.kind}`);
       children = await childrenOf(here);
@@ -44,6 +47,7 @@ export async function revealSteps(
   }
   const partition = target.kind === 'partition' ? target.partition : target.volume.partition;
   here = await into(here, children, `volume ${partition?.number ?? 'bare'}`);
+  if (isOfVolume) here = await into(here, await childrenOf(here), `view ${formatView(view)}`);
   if (target.kind === 'partition') return steps;
   here = await into(here, await childrenOf(here), 'filesystem');
   for (const name of target.path.split('/').filter((part) => part !== '')) {

@@ -32,8 +32,8 @@ export type TreeItem =
   | { readonly kind: 'host-file'; readonly image: Image }
   /** The snapshots of an image, or its layers, behind one row. */
   | { readonly kind: 'views'; readonly image: Image; readonly of: 'snapshot' | 'layer' }
-  /** Another disk in the files of `image`; opened with the row. */
-  | { readonly kind: 'view'; readonly image: Image; readonly entry: ImageView }
+  /** Another disk in the files of `image`, or only that volume of it; opened with the row. */
+  | { readonly kind: 'view'; readonly image: Image; readonly entry: ImageView; readonly volume?: Volume }
   | { readonly kind: 'table'; readonly image: Image; readonly table: PartitionTable }
   /** A partition, or the bare disk. An extended partition bears no volume. */
   | {
@@ -93,7 +93,9 @@ export function pathOf(item: EntryItem): string {
 export function locatorOf(item: TreeItem): string | undefined {
   switch (item.kind) {
     case 'view':
-      return formatView(item.entry.view);
+      return item.volume === undefined
+        ? formatView(item.entry.view)
+        : formatPlace(item.entry.view, item.volume.name === '' ? ':/' : item.volume.name);
     case 'volume':
       return formatPlace(item.image.view, item.partition === undefined ? ':/' : `p${item.partition.number}`);
     case 'filesystem':
@@ -110,8 +112,9 @@ export function diskStartOf(item: TreeItem): number | undefined {
   switch (item.kind) {
     case 'disk':
     case 'table':
-    case 'view':
       return 0;
+    case 'view':
+      return item.volume?.partition?.start ?? 0;
     case 'volume':
       return item.partition?.start ?? 0;
     case 'filesystem':

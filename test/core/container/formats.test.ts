@@ -87,12 +87,14 @@ test('options that a format does not have are refused by name, defaults are not'
   const secret = await refusal({ passphrase: 'swordfish' });
   t.is(secret.code, 'UNSUPPORTED');
   t.notRegex(secret.message, /swordfish/);
-  t.is((await refusal({ log: 'ignore' })).code, 'UNSUPPORTED');
   t.is((await refusal({ unmapped: 'raw' })).found, 'unmapped');
   const qcow2 = new MemoryDevice(await fixtureBytes('qcow2/v3-64k.qcow2'));
-  t.is((await refusal({ log: 'ignore' }, qcow2)).structure, 'qcow2');
-  const none: ContainerOptions = { snapshot: undefined, passphrase: undefined, log: 'replay', unmapped: 'zeros' };
-  for (const device of [raw, qcow2]) await t.notThrowsAsync(openContainer(device, testContext(), undefined, none));
+  t.is((await refusal({ unmapped: 'raw' }, qcow2)).structure, 'qcow2');
+  // A log may be that of a filesystem inside.
+  for (const log of ['replay', 'ignore'] as const) {
+    const none: ContainerOptions = { snapshot: undefined, passphrase: undefined, log, unmapped: 'zeros' };
+    for (const device of [raw, qcow2]) await t.notThrowsAsync(openContainer(device, testContext(), undefined, none));
+  }
 });
 
 test('a fault while probing comes through', async (t) => {

@@ -5,6 +5,7 @@ import type { BlockDevice, ReadOptions } from '../../device/block-device.ts';
 import type { Property } from '../../format.ts';
 import type { FileNode, FileSystem, FileSystemType } from '../filesystem.ts';
 import { typeOf } from './features.ts';
+import type { Replay } from './journal/replay.ts';
 import { nodeOf } from './nodes.ts';
 import type { Superblock } from './superblock.ts';
 import type { ExtVolume } from './volume.ts';
@@ -24,9 +25,11 @@ export class ExtFileSystem implements FileSystem {
   readonly rootId = ROOT_INODE;
   readonly usage: { readonly total: number; readonly free: number };
   readonly properties: readonly Property[];
+  readonly replayedTransactions: number | undefined;
   readonly #volume: ExtVolume;
 
-  constructor(volume: ExtVolume, superblock: Superblock) {
+  /** `replay` is what the journal had for it, if it was replayed. */
+  constructor(volume: ExtVolume, superblock: Superblock, replay?: Replay) {
     const { geometry } = volume;
     this.type = typeOf(geometry.features);
     this.label = decodeCString(superblock.volumeName);
@@ -36,7 +39,8 @@ export class ExtFileSystem implements FileSystem {
       total: geometry.blockCount * geometry.blockSize,
       free: geometry.freeBlockCount * geometry.blockSize,
     };
-    this.properties = propertiesOf(volume, superblock);
+    this.properties = propertiesOf(volume, superblock, replay);
+    this.replayedTransactions = replay?.transactionCount;
     this.#volume = volume;
   }
 
@@ -52,9 +56,13 @@ export function stateWords(state: number): string {
   return words.join(', ');
 }
 
-function propertiesOf(volume: ExtVolume, superblock: Superblock): Property[] {
+function propertiesOf(volume: ExtVolume, superblock: Superblock, replay: Replay | undefined): Property[] {
   const { geometry } = volume;
-  const { compatible, incompatible, readOnlyCompatible } = geometry.features;
+  const { compatible, readOnlyCompatible } = geometry.features;
+  // The recovery takes the sign away that it is needed.
+  const incompatible = [...geometry.features.incompatible].filter(
+    (name) => replay === undefined || name !== 'needs_recovery',
+  );
   return [
     { key: 'uuid', value: formatUuid(superblock.uuid) },
     { key: 'features', value: [...compatible, ...incompatible, ...readOnlyCompatible] },
@@ -70,6 +78,7 @@ function propertiesOf(volume: ExtVolume, superblock: Superblock): Property[] {
     { key: 'blocksPerGroup', value: geometry.blocksPerGroup },
     { key: 'inodesPerGroup', value: geometry.inodesPerGroup },
     { key: 'state', value: stateWords(superblock.state) },
+    { key: 'journalTransactionsReplayed', value: replay?.transactionCount ?? null },
     { key: 'lastMountedOn', value: decodeCString(superblock.lastMounted) },
     { key: 'mountCount', value: superblock.mountCount },
     { key: 'created', value: moment(superblock.creationTime, superblock.creationTimeHigh) },

@@ -1,14 +1,25 @@
 import { hasBit } from '../../bytes/bits.ts';
 import { type BlockDevice, readBytes } from '../../device/block-device.ts';
-import { corrupt } from '../../errors.ts';
+import { ExtentDevice } from '../../device/extent-device.ts';
+import { corrupt, DiskError, unsupported } from '../../errors.ts';
 import type { Format, OpenContext } from '../../format.ts';
 import type { FileSystem } from '../filesystem.ts';
 import { ExtFileSystem } from './ext-filesystem.ts';
 import { geometryOf } from './geometry.ts';
-import { EXT_MAGIC, SUPERBLOCK, SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET } from './superblock.ts';
+import { openJournal } from './journal/journal.ts';
+import { type Replay, replayJournal } from './journal/replay.ts';
+import { nodeOf } from './nodes.ts';
+import { EXT_MAGIC, SUPERBLOCK, SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET, type Superblock } from './superblock.ts';
 import { ExtVolume } from './volume.ts';
 
 const STATE_ERRORS_BIT = 1;
+
+interface OpenedVolume {
+  readonly volume: ExtVolume;
+  readonly superblock: Superblock;
+  /** What the journal had for it; undefined for a filesystem that needs no recovery, or is shown without. */
+  readonly replay: Replay | undefined;
+}
 
 /** ext2, ext3 and ext4, recognized by the magic 0xEF53 of the primary superblock. */
 export const extFormat: Format<FileSystem> = {
@@ -32,16 +43,10 @@ export const extFormat: Format<FileSystem> = {
         found: `${device.size} bytes`,
       });
     }
-    const bytes = await readBytes(device, SUPERBLOCK_OFFSET, SUPERBLOCK_BYTES);
-    const superblock = SUPERBLOCK.parse(bytes, 0, SUPERBLOCK_OFFSET);
-    const geometry = geometryOf(superblock);
-    const volume = new ExtVolume(device, geometry, context);
-    const filesystem = new ExtFileSystem(volume, superblock);
-    const report = (field: 'state' | 'incompatible' | 'blockCountLow', message: string): void =>
+    const { volume, superblock, replay } = await openRecovered(device, context);
+    const filesystem = new ExtFileSystem(volume, superblock, replay);
+    const report = (field: 'state' | 'blockCountLow', message: string): void =>
       volume.report('superblock', SUPERBLOCK_OFFSET + SUPERBLOCK.fields[field].offset, message);
-    if (geometry.features.incompatible.has('needs_recovery')) {
-      report('incompatible', 'needs_recovery: the journal holds changes that are not shown; it is not replayed');
-    }
     if (hasBit(superblock.state, STATE_ERRORS_BIT))
       report('state', 'the kernel has marked the filesystem as having errors');
     const { total } = filesystem.usage;
@@ -54,3 +59,64 @@ export const extFormat: Format<FileSystem> = {
     return filesystem;
   },
 };
+
+async function openVolume(device: BlockDevice, context: OpenContext): Promise<OpenedVolume> {
+  const bytes = await readBytes(device, SUPERBLOCK_OFFSET, SUPERBLOCK_BYTES);
+  const superblock = SUPERBLOCK.parse(bytes, 0, SUPERBLOCK_OFFSET);
+  return { volume: new ExtVolume(device, geometryOf(superblock), context), superblock, replay: undefined };
+}
+
+/** The filesystem as it is after the replay of its journal where it needs that, and as it stands where that cannot be done. */
+async function openRecovered(device: BlockDevice, context: OpenContext): Promise<OpenedVolume> {
+  const opened = await openVolume(device, context);
+  const { volume, superblock } = opened;
+  if (!volume.geometry.features.incompatible.has('needs_recovery')) return opened;
+  const offset = SUPERBLOCK_OFFSET + SUPERBLOCK.fields.incompatible.offset;
+  const report = (message: string): void => volume.report('superblock', offset, `needs_recovery: ${message}`);
+  if (context.log === 'ignore') {
+    report('the journal holds changes that are not shown, as asked');
+    return opened;
+  }
+  try {
+    const replay = await recover(volume, superblock);
+    const recovered = await openVolume(replay.device, context);
+    const transactions = replay.transactionCount === 1 ? '1 transaction' : `${replay.transactionCount} transactions`;
+    report(
+      `${transactions} of the journal replayed in memory, ${replay.blockCount} blocks; log=ignore shows it without`,
+    );
+    return { ...recovered, replay };
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    report(`the journal holds changes that are not shown, for it cannot be replayed: ${error.message}`);
+    return opened;
+  }
+}
+
+async function recover(volume: ExtVolume, { journalInode, journalDevice }: Superblock): Promise<Replay> {
+  const { blockSize, blockCount } = volume.geometry;
+  if (journalInode === 0) {
+    const offset = SUPERBLOCK_OFFSET + SUPERBLOCK.fields.journalInode.offset;
+    const found = journalDevice === 0 ? 'none' : 'an external journal, on another device';
+    throw unsupported({
+      layer: 'ext',
+      structure: 'journal',
+      offset,
+      expected: 'a journal inside the filesystem',
+      found,
+    });
+  }
+  const node = nodeOf(volume, await volume.inode(journalInode));
+  if (node.kind !== 'file') {
+    const { start: offset } = node.location;
+    throw corrupt({
+      layer: 'ext',
+      structure: `journal inode ${node.id}`,
+      offset,
+      expected: 'a file',
+      found: node.kind,
+    });
+  }
+  const journal = await openJournal(new ExtentDevice(node, volume.device.sectorSize), blockSize);
+  const report = (message: string, block: number): void => volume.report(`journal block ${block}`, undefined, message);
+  return replayJournal(journal, volume.device, blockCount, report);
+}

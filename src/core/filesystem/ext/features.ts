@@ -55,7 +55,7 @@ const READ_ONLY_COMPATIBLE: Readonly<Record<number, string>> = {
   16: 'orphan_present',
 };
 
-/** What a reader must understand, and this one does. The journal is not replayed: that is said when the filesystem is opened. */
+/** What a reader must understand, and this one does. */
 const READABLE_INCOMPATIBLE: ReadonlySet<string> = new Set([
   'filetype',
   'needs_recovery',

@@ -35,6 +35,8 @@ export const SUPERBLOCK = new Struct(
     uuid: byteArray(0x68, 16),
     volumeName: byteArray(0x78, 16),
     lastMounted: byteArray(0x88, 64),
+    journalInode: u32le(0xe0),
+    journalDevice: u32le(0xe4),
     descriptorSize: u16le(0xfe),
     firstMetaGroup: u32le(0x104),
     creationTime: u32le(0x108),

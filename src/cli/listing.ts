@@ -1,0 +1,105 @@
+import {
+  type DirectoryEntry,
+  escapeText,
+  type FileNode,
+  type FileSystem,
+  formatLocator,
+  type Image,
+  notFound,
+  type Target,
+  unsupported,
+  type Volume,
+  type WalkedEntry,
+  walkBatches,
+} from '../core/index.ts';
+import { errorLine } from './output.ts';
+import type { Session } from './session.ts';
+
+/** A place to list: a node of a filesystem with its path. */
+export interface Start {
+  readonly volume: Volume;
+  readonly filesystem: FileSystem;
+  readonly node: FileNode;
+  readonly path: string;
+}
+
+/** Entries of one directory; their paths are absolute in the filesystem. */
+export interface Listing {
+  readonly volume: Volume;
+  readonly filesystem: FileSystem;
+  readonly entries: readonly WalkedEntry[];
+}
+
+export interface ListAllOptions {
+  readonly recursive?: boolean;
+  /** Deleted entries that are still there are listed too. */
+  readonly deleted?: boolean;
+}
+
+/** Where the listing of a target begins: at a node, or at the root of every filesystem of a disk. */
+export async function startsOf(target: Target, session: Session): Promise<readonly Start[]> {
+  return target.kind === 'disk' ? await roots(target.image, session) : [nodeTarget(target)];
+}
+
+/** The roots of all filesystems; those that cannot be read are said on standard error. */
+async function roots(image: Image, session: Session): Promise<Start[]> {
+  const starts: Start[] = [];
+  let failures = 0;
+  for (const volume of image.volumes) {
+    try {
+      const filesystem = await volume.filesystem();
+      if (filesystem !== undefined)
+        starts.push({ volume, filesystem, node: await filesystem.node(filesystem.rootId, session), path: '/' });
+    } catch (error) {
+      failures++;
+      session.leaveOut(`${volume.name || 'disk'}: ${errorLine(error)}`);
+    }
+  }
+  if (image.partitionError !== undefined) session.leaveOut(errorLine(image.partitionError));
+  else if (starts.length === 0 && failures === 0) {
+    // An empty listing would say that there is a filesystem, and nothing in it.
+    const found = 'none that is read; "info" says what there is';
+    throw notFound({ layer: 'filesystem', structure: 'disk', offset: 0, expected: 'a filesystem', found });
+  }
+  return starts;
+}
+
+function nodeTarget(target: Exclude<Target, { kind: 'disk' }>): Start {
+  if (target.kind === 'node') return target;
+  const found = `the bytes of ${target.volume.name}`;
+  throw unsupported({ layer: 'locator', expected: 'a path, such as p1:/', found });
+}
+
+/** The entries of a directory, or of all below it; what cannot be read is said on standard error. */
+export async function* listAll(
+  starts: readonly Start[],
+  options: ListAllOptions,
+  session: Session,
+): AsyncGenerator<Listing, void> {
+  for (const { volume, filesystem, node, path } of starts) {
+    const base = path === '/' ? '' : path;
+    const reading = { signal: session.signal, deleted: options.deleted === true };
+    if (node.kind !== 'directory') {
+      const name = base.slice(base.lastIndexOf('/') + 1);
+      const entry = { name, nodeId: node.id, kind: node.kind, deleted: node.deleted };
+      yield { volume, filesystem, entries: [{ path, entry }] };
+    } else if (options.recursive === true) {
+      const onError = (error: unknown, where: string): void =>
+        session.leaveOut(`${formatLocator(volume.name, base + where)}: ${errorLine(error)}`);
+      for await (const batch of walkBatches(filesystem, node.id, { ...reading, onError })) {
+        const entries = base === '' ? batch : batch.map((walked) => ({ ...walked, path: base + walked.path }));
+        yield { volume, filesystem, entries };
+      }
+    } else {
+      for await (const batch of node.entryBatches(reading)) {
+        yield { volume, filesystem, entries: batch.map((entry) => ({ path: `${base}/${entry.name}`, entry })) };
+      }
+    }
+  }
+}
+
+/** A live entry whose node cannot be read is left out; of a deleted one nothing else was to be expected. */
+export function noteUnreadable(path: string, entry: DirectoryEntry, error: unknown, session: Session): void {
+  session.signal.throwIfAborted();
+  if (!entry.deleted) session.leaveOut(`${escapeText(path)}: ${errorLine(error)}`);
+}
