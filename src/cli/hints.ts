@@ -6,6 +6,7 @@ const HINTS: Readonly<Record<Remedy, string>> = {
   allowReference: '--allow-reference PATH lets the image name that file, or any file of a folder',
   leaveBackingOut: '--no-backing reads the image without it; what only that file has reads as zeros then',
   givePassphrase: '--passphrase-file PATH gives one',
+  ignoreLog: '--log ignore reads the file as it stands, without the updates that only its log has',
   replaceFile: '--force replaces it',
 };
 
@@ -27,7 +28,10 @@ export function hintsFor(error: unknown, options: CommandOptions): string[] {
   return hints;
 }
 
+/** Options of commands that only read. */
+const FOR_READING: readonly Remedy[] = ['leaveBackingOut', 'ignoreLog'];
+
 function hasOption(remedy: Remedy, { backing }: CommandOptions): boolean {
   // The --no-backing of commands that read makes it a yes or no; the --backing of `create` is a path.
-  return remedy !== 'leaveBackingOut' || typeof backing === 'boolean';
+  return !FOR_READING.includes(remedy) || typeof backing === 'boolean';
 }

@@ -9,7 +9,7 @@ import { escapeText } from './bytes/text.ts';
 export type DiskErrorCode = 'CORRUPT' | 'UNSUPPORTED' | 'NOT_FOUND' | 'OUT_OF_RANGE' | 'DENIED' | 'IO';
 
 /** A decision that is the user's to take, and that would get past an error; each face has its own word for it. */
-export type Remedy = 'allowReference' | 'leaveBackingOut' | 'givePassphrase' | 'replaceFile';
+export type Remedy = 'allowReference' | 'leaveBackingOut' | 'givePassphrase' | 'ignoreLog' | 'replaceFile';
 
 export interface DiskErrorDetails {
   /** The format or part that speaks: `qcow2`, `gpt`, `ext`, `file`. */
@@ -104,14 +104,26 @@ export function ioError(details: DiskErrorDetails): DiskError {
 export function errorInFile(error: unknown, file: string, remedies: readonly Remedy[] = []): unknown {
   // A failure of the host, and one of a name in an image, say which file they are about.
   if (!(error instanceof DiskError) || error.file !== undefined || NAMING_LAYERS.includes(error.layer)) return error;
-  const { code, layer, offset, message, stack } = error;
-  const named = new DiskError(code, { layer, offset, file, remedies: [...error.remedies, ...remedies], cause: error });
-  // The words are escaped already, and would be again.
-  const { structure, expected, found } = error;
-  return Object.assign(named, { structure, expected, found, message: `${named.file}: ${message}`, stack });
+  // A log is replayed or ignored for the image alone.
+  const kept = error.remedies.filter((remedy) => remedy !== 'ignoreLog');
+  return changedError(error, file, [...kept, ...remedies]);
 }
 
 const NAMING_LAYERS: readonly string[] = ['file', 'reference'];
+
+/** The same error with what gets past it; what is no DiskError stays itself. */
+export function errorWithRemedy(error: unknown, remedy: Remedy): unknown {
+  return error instanceof DiskError ? changedError(error, error.file, [...error.remedies, remedy]) : error;
+}
+
+function changedError(error: DiskError, file: string | undefined, remedies: readonly Remedy[]): DiskError {
+  const { code, layer, offset, stack } = error;
+  const changed = new DiskError(code, { layer, offset, file, remedies, cause: error });
+  // Its words are escaped already, and would be again.
+  const { structure, expected, found } = error;
+  const message = changed.file === error.file ? error.message : `${changed.file}: ${error.message}`;
+  return Object.assign(changed, { structure, expected, found, message, stack });
+}
 
 /** For our own bugs only: a broken promise between two pieces of this program, never a bad image. */
 export function assert(condition: unknown, message: string): asserts condition {

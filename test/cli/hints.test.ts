@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
 import { sectorscope } from '../helpers/cli.ts';
@@ -53,6 +53,21 @@ test('an error that an option gets past names the option, where the command has 
   }
   const json = await sectorscope(['info', '--json', lost]);
   t.like(JSON.parse(json.stderr), { error: { code: 'NOT_FOUND', layer: 'reference' } });
+});
+
+test('a log that cannot be replayed can be left alone, where it is that of the image itself and nothing is written', async (t) => {
+  const folder = temporaryFolder(t);
+  const image = await fixtureFile('vhdx/pending-log.vhdx', folder);
+  const bytes = readFileSync(image);
+  // Behind the signature of its first entry: no entry is whole any more.
+  const log = bytes.indexOf('loge');
+  bytes.fill(0xff, log + 64, log + 80);
+  writeFileSync(image, bytes);
+  const read = await sectorscope(['info', image]);
+  t.is(read.code, 3);
+  t.deepEqual(hintsOf(read.stderr), ['--log']);
+  t.is((await sectorscope(['info', image, '--log', 'ignore'])).code, 0);
+  t.deepEqual(hintsOf((await sectorscope(['resize', image, '+1MiB'])).stderr), []);
 });
 
 test('a word that is neither an image nor a command is told where the commands are', async (t) => {

@@ -66,7 +66,7 @@ export async function replayLog(
       layer: 'vhdx',
       structure: 'log',
       offset: log.offset,
-      expected: 'a valid sequence of entries (the disk can be read as before them when the log is ignored)',
+      expected: 'a valid sequence of entries',
       found: `none in ${plausible.length} entries of the log ${logGuid}`,
     });
   }

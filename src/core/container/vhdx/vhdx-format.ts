@@ -1,6 +1,6 @@
 import { decodeUtf16Little } from '../../bytes/text.ts';
 import { type BlockDevice, readBytes } from '../../device/block-device.ts';
-import { corrupt } from '../../errors.ts';
+import { corrupt, errorWithRemedy } from '../../errors.ts';
 import type { OpenContext, Property } from '../../format.ts';
 import type { BackingLayer, Container, ContainerFormat, ContainerOptions } from '../container.ts';
 import { BAT_ENTRY_BYTES, type BatGeometry, batGeometry } from './block-allocation-table.ts';
@@ -101,7 +101,12 @@ async function readLog(
       context.report({ layer: 'vhdx', structure: `header ${current.number}`, offset: current.offset, message });
     return { device: file, entryCount: 0, said: undefined };
   }
-  const replayed = wish === 'replay' ? await replayLog(file, current, context) : { device: file, entryCount: 0 };
+  const replayed =
+    wish === 'ignore'
+      ? { device: file, entryCount: 0 }
+      : await replayLog(file, current, context).catch((error: unknown) => {
+          throw errorWithRemedy(error, 'ignoreLog');
+        });
   const { entryCount } = replayed;
   if (wish === 'replay' && entryCount === 0) return { ...replayed, said: 'in use but empty' };
   const entries = entryCount === 1 ? '1 log entry' : `${entryCount} log entries`;
