@@ -12,7 +12,8 @@ import {
   type WalkedEntry,
   walkBatches,
 } from '../core/index.ts';
-import { errorLine } from './output.ts';
+import { nodeJson } from './describe.ts';
+import { errorJson, errorLine } from './output.ts';
 import type { Session } from './session.ts';
 
 /** A place to list: a node of a filesystem with its path. */
@@ -102,4 +103,23 @@ export async function* listAll(
 export function noteUnreadable(path: string, entry: DirectoryEntry, error: unknown, session: Session): void {
   session.signal.throwIfAborted();
   if (!entry.deleted) session.leaveOut(`${escapeText(path)}: ${errorLine(error)}`);
+}
+
+/** The entries with their nodes' facts. */
+export async function* entriesJson(listings: AsyncIterable<Listing>, session: Session): AsyncGenerator<unknown, void> {
+  for await (const { volume, filesystem, entries } of listings) {
+    for (const { path, entry } of entries) {
+      const { name, kind, deleted, shortName, nodeId } = entry;
+      const head = { locator: formatLocator(volume.name, path), path, name, shortName, kind, deleted };
+      try {
+        const node = await filesystem.node(nodeId, session);
+        const isReused = deleted && !node.deleted;
+        const target = node.kind === 'symlink' && !isReused ? await node.target(session) : undefined;
+        yield isReused ? { ...head, id: nodeId, reused: true } : { ...head, ...nodeJson(node, target), deleted };
+      } catch (error) {
+        noteUnreadable(path, entry, error, session);
+        yield { ...head, id: nodeId, error: errorJson(error) };
+      }
+    }
+  }
 }

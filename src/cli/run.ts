@@ -7,6 +7,7 @@ import { registerCreate } from './commands/create.ts';
 import { registerDiff } from './commands/diff.ts';
 import { registerExport } from './commands/export.ts';
 import { registerExtract } from './commands/extract.ts';
+import { registerFind } from './commands/find.ts';
 import { registerHash } from './commands/hash.ts';
 import { registerHex } from './commands/hex.ts';
 import { registerInfo } from './commands/info.ts';
@@ -57,6 +58,7 @@ const COMMANDS: ReadonlyMap<string, (host: Host) => void> = new Map([
   ['ls', registerLs],
   ['cat', registerCat],
   ['extract', registerExtract],
+  ['find', registerFind],
   ['stat', registerStat],
   ['timeline', registerTimeline],
   ['hex', registerHex],

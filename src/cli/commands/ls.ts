@@ -7,10 +7,8 @@ import {
   formatTimestamp,
   type WalkedEntry,
 } from '../../core/index.ts';
-import { nodeJson } from '../describe.ts';
 import { addImageCommand, type Host, targetOf } from '../image-command.ts';
-import { type Listing, listAll, noteUnreadable, startsOf } from '../listing.ts';
-import { errorJson } from '../output.ts';
+import { entriesJson, type Listing, listAll, noteUnreadable, startsOf } from '../listing.ts';
 import type { ImageOptions, Session } from '../session.ts';
 
 interface LsOptions extends ImageOptions {
@@ -82,24 +80,5 @@ async function longLine(
   } catch (error) {
     noteUnreadable(path, entry, error, session);
     return `${UNKNOWN_FACTS}  ${name}`;
-  }
-}
-
-/** The entries with their nodes' facts; `-l` is not needed to have them in JSON. */
-async function* entriesJson(listings: AsyncIterable<Listing>, session: Session): AsyncGenerator<unknown, void> {
-  for await (const { volume, filesystem, entries } of listings) {
-    for (const { path, entry } of entries) {
-      const { name, kind, deleted, shortName, nodeId } = entry;
-      const head = { locator: formatLocator(volume.name, path), path, name, shortName, kind, deleted };
-      try {
-        const node = await filesystem.node(nodeId, session);
-        const isReused = deleted && !node.deleted;
-        const target = node.kind === 'symlink' && !isReused ? await node.target(session) : undefined;
-        yield isReused ? { ...head, id: nodeId, reused: true } : { ...head, ...nodeJson(node, target), deleted };
-      } catch (error) {
-        noteUnreadable(path, entry, error, session);
-        yield { ...head, id: nodeId, error: errorJson(error) };
-      }
-    }
   }
 }
