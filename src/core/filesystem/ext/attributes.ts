@@ -2,6 +2,7 @@ import type { ByteRange, ReadOptions } from '../../device/block-device.ts';
 import { readExtents } from '../../device/extent.ts';
 import { corrupt } from '../../errors.ts';
 import type { ExtendedAttribute } from '../filesystem.ts';
+import { attributeBlockChecksum } from './checksums.ts';
 import { INLINE_ATTRIBUTE } from './inline-data.ts';
 import { hasFlag, type Inode } from './inode.ts';
 import { inodeExtents } from './mapping.ts';
@@ -39,7 +40,11 @@ async function attributeBlock(volume: ExtVolume, inode: Inode, options?: ReadOpt
     });
   }
   const bytes = await volume.readMetadata(block, 'extended attribute block', options);
-  return blockXattrs(bytes, volume.blockOffset(block));
+  const { checksumSeed } = volume.geometry;
+  const offset = volume.blockOffset(block);
+  if (checksumSeed !== undefined)
+    volume.verify(`attribute block of inode ${inode.id}`, offset, attributeBlockChecksum(bytes, block, checksumSeed));
+  return blockXattrs(bytes, offset);
 }
 
 /** The ea_inode feature: a large value is the content of an inode of its own. */

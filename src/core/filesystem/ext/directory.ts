@@ -5,6 +5,7 @@ import type { ReadOptions } from '../../device/block-device.ts';
 import { corrupt, type DiskError } from '../../errors.ts';
 import type { DirectoryEntry, ListOptions } from '../filesystem.ts';
 import type { BlockRun } from './block-run.ts';
+import { directoryBlockChecksum, inodeSeed } from './checksums.ts';
 import { type DirectoryRules, decodeDirectoryBlock } from './directory-block.ts';
 import { inlineDataParts } from './inline-data.ts';
 import { hasFlag, type Inode } from './inode.ts';
@@ -100,6 +101,8 @@ async function* runEntries(
 ): AsyncGenerator<readonly DirectoryEntry[], void> {
   const { blockSize } = volume.geometry;
   const perRead = READ_BYTES / blockSize;
+  const { checksumSeed } = volume.geometry;
+  const seed = checksumSeed === undefined ? undefined : inodeSeed(inode.id, inode.generation, checksumSeed);
   for (let done = 0; done < run.count; done += perRead) {
     const count = Math.min(perRead, run.count - done);
     const first = run.physical + done;
@@ -108,6 +111,11 @@ async function* runEntries(
     const origin = volume.blockOffset(first);
     const found: DirectoryEntry[] = [];
     for (let at = 0; at < bytes.length; at += blockSize) {
+      if (seed !== undefined) {
+        const isRoot = rules.isIndexed && run.logical + done + at / blockSize === 0;
+        const checksum = directoryBlockChecksum(bytes.subarray(at, at + blockSize), isRoot, seed);
+        volume.verify(`directory inode ${inode.id}`, origin + at, checksum);
+      }
       note(decodeDirectoryBlock({ bytes, view, at, length: blockSize, offset: origin + at }, rules, found));
     }
     yield found;

@@ -4,6 +4,7 @@ import { ExtentDevice } from '../../device/extent-device.ts';
 import { corrupt, DiskError, unsupported } from '../../errors.ts';
 import type { Format, OpenContext } from '../../format.ts';
 import type { FileSystem } from '../filesystem.ts';
+import { superblockChecksum } from './checksums.ts';
 import { ExtFileSystem } from './ext-filesystem.ts';
 import { geometryOf } from './geometry.ts';
 import { openJournal } from './journal/journal.ts';
@@ -63,7 +64,10 @@ export const extFormat: Format<FileSystem> = {
 async function openVolume(device: BlockDevice, context: OpenContext): Promise<OpenedVolume> {
   const bytes = await readBytes(device, SUPERBLOCK_OFFSET, SUPERBLOCK_BYTES);
   const superblock = SUPERBLOCK.parse(bytes, 0, SUPERBLOCK_OFFSET);
-  return { volume: new ExtVolume(device, geometryOf(superblock), context), superblock, replay: undefined };
+  const volume = new ExtVolume(device, geometryOf(superblock), context);
+  if (volume.geometry.checksumSeed !== undefined)
+    volume.verify('superblock', SUPERBLOCK_OFFSET, superblockChecksum(bytes));
+  return { volume, superblock, replay: undefined };
 }
 
 /** The filesystem as it is after the replay of its journal where it needs that, and as it stands where that cannot be done. */

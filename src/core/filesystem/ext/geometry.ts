@@ -1,6 +1,7 @@
 import { joinHalves } from '../../bytes/bits.ts';
 import { divideDown, divideUp, isPowerOfTwo } from '../../bytes/rounding.ts';
 import { corrupt, type DiskError } from '../../errors.ts';
+import { checksumSeed } from './checksums.ts';
 import { type Features, featuresOf, requireReadable } from './features.ts';
 import { EXT_MAGIC, SUPERBLOCK, SUPERBLOCK_OFFSET, type Superblock } from './superblock.ts';
 
@@ -32,6 +33,8 @@ export interface Geometry {
   readonly firstMetaDescriptorBlock: number;
   readonly backupGroups: readonly [number, number];
   readonly features: Features;
+  /** What checksums of metadata begin with; undefined without the feature. */
+  readonly checksumSeed: number | undefined;
 }
 
 /** Checks a superblock against itself; the caller has seen that the magic is there. */
@@ -63,7 +66,13 @@ export function geometryOf(superblock: Superblock): Geometry {
       : Number.POSITIVE_INFINITY,
     backupGroups: [superblock.backupGroup0, superblock.backupGroup1],
     features,
+    checksumSeed: seedOf(superblock, features),
   };
+}
+
+function seedOf({ uuid, checksumSeed: kept }: Superblock, features: Features): number | undefined {
+  if (!features.readOnlyCompatible.has('metadata_csum')) return undefined;
+  return checksumSeed(uuid, features.incompatible.has('metadata_csum_seed') ? kept : undefined);
 }
 
 function blockSizes(superblock: Superblock, features: Features): { blockSize: number; clusterSize: number } {

@@ -71,6 +71,7 @@ export interface Inode {
   readonly gid: number;
   readonly size: number;
   readonly linkCount: number;
+  readonly generation: number;
   /** In units of 512 bytes. */
   readonly sectors: number;
   readonly flags: number;
@@ -108,6 +109,7 @@ export function parseInode(bytes: Uint8Array, id: number, offset: number, geomet
     gid: joinHalf(raw.gidHigh, raw.gidLow),
     size,
     linkCount: raw.linkCount,
+    generation: raw.generation,
     sectors: sectorsOf(raw, geometry),
     flags: raw.flags,
     iBlock: raw.block,

@@ -44,6 +44,7 @@ export const SUPERBLOCK = new Struct(
     freeBlockCountHigh: u32le(0x158),
     backupGroup0: u32le(0x24c),
     backupGroup1: u32le(0x250),
+    checksumSeed: u32le(0x270),
     writeTimeHigh: u8(0x274),
     mountTimeHigh: u8(0x275),
     creationTimeHigh: u8(0x276),

@@ -7,6 +7,7 @@ import { corrupt, ioError, notFound, outOfRange } from '../../errors.ts';
 import type { OpenContext } from '../../format.ts';
 import { BoundedReporter } from '../bounded-reporter.ts';
 import type { BlockRange } from './block-run.ts';
+import { type Checksum, descriptorChecksum, inodeChecksum, inodeSeed } from './checksums.ts';
 import { descriptorOffset, type Geometry } from './geometry.ts';
 import { GROUP_DESCRIPTOR, GROUP_DESCRIPTOR_HIGH } from './group-descriptor.ts';
 import { type Inode, parseInode } from './inode.ts';
@@ -38,6 +39,13 @@ export class ExtVolume {
   /** Says what is odd but readable, each thing once. */
   report(structure: string, offset: number | undefined, message: string): void {
     this.#reporter.report({ layer: 'ext', structure, offset, message });
+  }
+
+  /** Says where a checksum is not that of its bytes; the structure lies at `offset`. What was read is used all the same. */
+  verify(structure: string, offset: number, checksum: Checksum | undefined): void {
+    if (checksum === undefined || checksum.stored === checksum.computed) return;
+    const [found, expected] = [checksum.stored, checksum.computed].map((sum) => `0x${sum.toString(16)}`);
+    this.report(structure, offset + checksum.at, `the checksum is ${found}, that of its bytes ${expected}`);
   }
 
   blockOffset(block: number): number {
@@ -80,6 +88,9 @@ export class ExtVolume {
         found: 'a free one',
       });
     }
+    const { checksumSeed } = this.geometry;
+    if (checksumSeed !== undefined)
+      this.verify(`inode ${id}`, offset, inodeChecksum(inode.bytes, inodeSeed(id, inode.generation, checksumSeed)));
     if (inode.hasBadExtraSize) {
       this.report(`inode ${id}`, offset, 'i_extra_isize does not fit the inode: its fields past byte 128 are ignored');
     }
@@ -91,6 +102,8 @@ export class ExtVolume {
     const structure = `group descriptor ${group}`;
     const offset = descriptorOffset(geometry, group);
     const bytes = await this.#read(structure, offset, geometry.descriptorSize, options);
+    if (geometry.checksumSeed !== undefined)
+      this.verify(structure, offset, descriptorChecksum(bytes, group, geometry.checksumSeed));
     const low = GROUP_DESCRIPTOR.parse(bytes, 0, offset).inodeTableLow;
     const isWide = geometry.descriptorSize >= GROUP_DESCRIPTOR_HIGH.size;
     const high = isWide ? GROUP_DESCRIPTOR_HIGH.parse(bytes, 0, offset).inodeTableHigh : 0;

@@ -32,6 +32,11 @@ async function changed(
   return { filesystem: await extFormat.open(device, context), device, diagnostics: context.diagnostics };
 }
 
+/** What was said but that a checksum is not right, which every change here makes so. */
+function besideChecksums(diagnostics: readonly Diagnostic[]): Diagnostic[] {
+  return diagnostics.filter(({ message }) => !message.startsWith('the checksum is'));
+}
+
 async function extentCount(filesystem: FileSystem, path: string, limit = 100_000): Promise<number> {
   const { node } = await resolvePath(filesystem, path);
   if (node.kind !== 'file') throw new Error('no file');
@@ -85,9 +90,10 @@ test('incompatible features are refused by name; a journal to replay and recorde
   await fails(t, open({ incompatible: 0x400_02c2 }), 'UNSUPPORTED', /FEATURE_I26/);
   const context = testContext();
   await open({ incompatible: 0x2c6, state: 2 }, context);
-  t.is(context.diagnostics.length, 2);
-  t.regex(context.diagnostics[0]!.message, /needs_recovery/);
-  t.regex(context.diagnostics[1]!.message, /errors/);
+  const odd = besideChecksums(context.diagnostics);
+  t.is(odd.length, 2);
+  t.regex(odd[0]!.message, /needs_recovery/);
+  t.regex(odd[1]!.message, /errors/);
 });
 
 test('an inode outside the filesystem, and a free one', async (t) => {
@@ -132,7 +138,7 @@ test('an extra size that does not fit is said, and the fields past byte 128 are 
   t.is(node.times.created, undefined);
   t.deepEqual(await node.attributes(), []);
   await resolvePath(filesystem, HELLO);
-  t.is(diagnostics.length, 1);
+  t.is(besideChecksums(diagnostics).length, 1);
 });
 
 test('extent tree: a node among its own descendants, and one met twice', async (t) => {
@@ -232,7 +238,7 @@ test('a damaged directory block: everything else is listed, then the damage is t
   t.is(error?.offset, extents[0]! + 4);
   t.true(found.length >= names.length - 5 && found.length < names.length);
   t.is(found.at(-1), names.at(-1));
-  t.is(context.diagnostics.length, 1);
+  t.is(besideChecksums(context.diagnostics).length, 1);
   t.is((await node.lookup(names.at(-1)!))?.name, names.at(-1));
   const lost = names.find((name) => !found.includes(name))!;
   await fails(t, node.lookup(lost), 'CORRUPT', /record length/);
@@ -246,7 +252,7 @@ test('holes in a directory are said and passed over', async (t) => {
   const paths: string[] = [];
   for await (const { path } of walk(filesystem, 2)) paths.push(path);
   t.true(paths.includes(HELLO));
-  t.regex(diagnostics[0]?.message ?? '', /blocks 1 to 4 are missing/);
+  t.regex(besideChecksums(diagnostics)[0]?.message ?? '', /blocks 1 to 4 are missing/);
 });
 
 test('encrypted content is refused by name; the names of an encrypted directory are listed raw', async (t) => {
