@@ -99,6 +99,11 @@ export async function* listAll(
   }
 }
 
+/** A name in a listing: a directory's with a slash, a deleted one with a word. */
+export function markedName(name: string, { kind, deleted }: DirectoryEntry): string {
+  return `${name}${kind === 'directory' ? '/' : ''}${deleted ? '  (deleted)' : ''}`;
+}
+
 /** A live entry whose node cannot be read is left out; of a deleted one nothing else was to be expected. */
 export function noteUnreadable(path: string, entry: DirectoryEntry, error: unknown, session: Session): void {
   session.signal.throwIfAborted();

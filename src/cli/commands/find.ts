@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { type FileNode, formatLocator, type NodeKind } from '../../core/index.ts';
 import { namePattern } from '../file-pattern.ts';
 import { addImageCommand, asSize, type Host, targetOf } from '../image-command.ts';
-import { entriesJson, type Listing, listAll, noteUnreadable, startsOf } from '../listing.ts';
+import { entriesJson, type Listing, listAll, markedName, noteUnreadable, startsOf } from '../listing.ts';
 import type { ImageOptions, Session } from '../session.ts';
 
 interface FindOptions extends ImageOptions {
@@ -66,8 +66,7 @@ export function registerFind(host: Host): void {
       }
       for await (const { volume, entries } of found) {
         for (const { path, entry } of entries) {
-          const marks = `${entry.kind === 'directory' ? '/' : ''}${entry.deleted ? '  (deleted)' : ''}`;
-          const printed = session.output.print(formatLocator(volume.name, path) + marks);
+          const printed = session.output.print(markedName(formatLocator(volume.name, path), entry));
           if (printed !== undefined) await printed;
         }
       }

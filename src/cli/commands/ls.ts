@@ -8,7 +8,7 @@ import {
   type WalkedEntry,
 } from '../../core/index.ts';
 import { addImageCommand, type Host, targetOf } from '../image-command.ts';
-import { entriesJson, type Listing, listAll, noteUnreadable, startsOf } from '../listing.ts';
+import { entriesJson, type Listing, listAll, markedName, noteUnreadable, startsOf } from '../listing.ts';
 import type { ImageOptions, Session } from '../session.ts';
 
 interface LsOptions extends ImageOptions {
@@ -43,7 +43,7 @@ async function printListing(listing: Listing, isSeveral: boolean, options: LsOpt
   const { output } = session;
   for (const { path, entry } of entries) {
     const name = isSeveral ? formatLocator(volume.name, path) : escapeText(entry.name);
-    const marked = `${name}${entry.kind === 'directory' ? '/' : ''}${entry.deleted ? '  (deleted)' : ''}`;
+    const marked = markedName(name, entry);
     const line = options.long === true ? await longLine({ path, entry }, filesystem, marked, session) : marked;
     // Awaiting each line would cost more than making it.
     const printed = output.print(line);

@@ -30,19 +30,19 @@ const INDEX_TAIL_BYTES = 8;
 
 const ZEROS = new Uint8Array(4);
 
-/** The sums of ext4 are CRC-32C without the inversion at the end that it has elsewhere. */
-function stored(sum: number): number {
+/** A sum as ext4 and its journal store it: CRC-32C without the inversion at the end that it has elsewhere; and back. */
+export function storedSum(sum: number): number {
   return 0xffff_ffff - sum;
 }
 
 /** What the sums of a filesystem begin with: that of its UUID, or the seed that was kept of an earlier one. */
 export function checksumSeed(uuid: Uint8Array, kept: number | undefined): number {
-  return kept === undefined ? crc32c(uuid) : stored(kept);
+  return kept === undefined ? crc32c(uuid) : storedSum(kept);
 }
 
 /** The sum of a superblock (kernel documentation, ext4 "Checksums"): the only one without a seed. */
 export function superblockChecksum(bytes: Uint8Array): Checksum {
-  const computed = stored(crc32c(bytes.subarray(0, SUPERBLOCK_CHECKSUM)));
+  const computed = storedSum(crc32c(bytes.subarray(0, SUPERBLOCK_CHECKSUM)));
   return { at: SUPERBLOCK_CHECKSUM, stored: viewOf(bytes).getUint32(SUPERBLOCK_CHECKSUM, true), computed };
 }
 
@@ -54,7 +54,7 @@ export function descriptorChecksum(bytes: Uint8Array, group: number, seed: numbe
   const zeroed = crc32c(ZEROS.subarray(0, DESCRIPTOR_CHECKSUM_BYTES), head);
   const sum = crc32c(bytes.subarray(DESCRIPTOR_CHECKSUM + DESCRIPTOR_CHECKSUM_BYTES), zeroed);
   const kept = viewOf(bytes).getUint16(DESCRIPTOR_CHECKSUM, true);
-  return { at: DESCRIPTOR_CHECKSUM, stored: kept, computed: stored(sum) % 2 ** 16 };
+  return { at: DESCRIPTOR_CHECKSUM, stored: kept, computed: storedSum(sum) % 2 ** 16 };
 }
 
 /** What the sums of an inode, its extents and its directory blocks begin with: its number and its generation. */
@@ -77,11 +77,11 @@ export function inodeChecksum(bytes: Uint8Array, seed: number): Checksum {
     bytes.length > INODE_BASE_BYTES &&
     view.getUint16(INODE_BASE_BYTES, true) >= INODE_CHECKSUM_HIGH + 2 - INODE_BASE_BYTES;
   if (!hasHigh) {
-    const computed = stored(crc32c(bytes.subarray(INODE_BASE_BYTES), sum)) % 2 ** 16;
+    const computed = storedSum(crc32c(bytes.subarray(INODE_BASE_BYTES), sum)) % 2 ** 16;
     return { at: INODE_CHECKSUM_LOW, stored: low, computed };
   }
   sum = crc32c(half, crc32c(bytes.subarray(INODE_BASE_BYTES, INODE_CHECKSUM_HIGH), sum));
-  const computed = stored(crc32c(bytes.subarray(INODE_CHECKSUM_HIGH + 2), sum));
+  const computed = storedSum(crc32c(bytes.subarray(INODE_CHECKSUM_HIGH + 2), sum));
   return { at: INODE_CHECKSUM_LOW, stored: view.getUint16(INODE_CHECKSUM_HIGH, true) * 2 ** 16 + low, computed };
 }
 
@@ -90,7 +90,7 @@ export function extentBlockChecksum(bytes: Uint8Array, seed: number): Checksum |
   const view = viewOf(bytes);
   const at = EXTENT_HEADER_BYTES + view.getUint16(4, true) * EXTENT_BYTES;
   if (at + 4 > bytes.length) return undefined;
-  return { at, stored: view.getUint32(at, true), computed: stored(crc32c(bytes.subarray(0, at), seed)) };
+  return { at, stored: view.getUint32(at, true), computed: storedSum(crc32c(bytes.subarray(0, at), seed)) };
 }
 
 /** Of a directory block: a leaf with its tail, or a node of a hash tree; undefined for one that has none. */
@@ -100,7 +100,7 @@ export function directoryBlockChecksum(bytes: Uint8Array, isIndexRoot: boolean, 
   const isLeaf = view.getUint32(tail, true) === 0 && view.getUint32(tail + 4, true) === LEAF_TAIL_WORD;
   if (isLeaf && !isIndexRoot) {
     const at = tail + 8;
-    return { at, stored: view.getUint32(at, true), computed: stored(crc32c(bytes.subarray(0, tail), seed)) };
+    return { at, stored: view.getUint32(at, true), computed: storedSum(crc32c(bytes.subarray(0, tail), seed)) };
   }
   // A node of a hash tree looks like one empty record as long as the block.
   const isNode = view.getUint32(0, true) === 0 && [bytes.length, 0, 0xffff].includes(view.getUint16(4, true));
@@ -115,13 +115,13 @@ function indexChecksum(bytes: Uint8Array, counts: number, seed: number): Checksu
   if (count > limit || tail + INDEX_TAIL_BYTES > bytes.length) return undefined;
   const entries = crc32c(bytes.subarray(0, counts + count * INDEX_ENTRY_BYTES), seed);
   const sum = crc32c(ZEROS, crc32c(bytes.subarray(tail, tail + 4), entries));
-  return { at: tail + 4, stored: view.getUint32(tail + 4, true), computed: stored(sum) };
+  return { at: tail + 4, stored: view.getUint32(tail + 4, true), computed: storedSum(sum) };
 }
 
 /** Of a block of extended attributes, with its number. */
 export function attributeBlockChecksum(bytes: Uint8Array, block: number, seed: number): Checksum {
   const number = new Uint8Array(8);
   viewOf(number).setBigUint64(0, BigInt(block), true);
-  const computed = stored(crc32cWithoutField(bytes, ATTRIBUTE_CHECKSUM, crc32c(number, seed)));
+  const computed = storedSum(crc32cWithoutField(bytes, ATTRIBUTE_CHECKSUM, crc32c(number, seed)));
   return { at: ATTRIBUTE_CHECKSUM, stored: viewOf(bytes).getUint32(ATTRIBUTE_CHECKSUM, true), computed };
 }

@@ -1,7 +1,8 @@
 import test from 'ava';
 import { crc32cWithoutField } from '../../../../src/core/bytes/crc32c.ts';
+import { storedSum } from '../../../../src/core/filesystem/ext/checksums.ts';
 import { extFormat } from '../../../../src/core/filesystem/ext/ext-format.ts';
-import { openJournal, storedSum } from '../../../../src/core/filesystem/ext/journal/journal.ts';
+import { openJournal } from '../../../../src/core/filesystem/ext/journal/journal.ts';
 import { ReplayedDevice } from '../../../../src/core/filesystem/ext/journal/replayed-device.ts';
 import {
   BLOCK_HEADER,

@@ -3,6 +3,7 @@ import { crc32c, crc32cWithoutField } from '../../../bytes/crc32c.ts';
 import { divideDown } from '../../../bytes/rounding.ts';
 import { type BlockDevice, readBytes } from '../../../device/block-device.ts';
 import { corrupt, unsupported } from '../../../errors.ts';
+import { storedSum } from '../checksums.ts';
 import {
   BLOCK_TYPE,
   DEFAULT_FAST_COMMIT_BLOCKS,
@@ -111,11 +112,6 @@ function requireKnown(incompatible: number): void {
 function requireChecksum({ checksum }: JournalSuperblock, bytes: Uint8Array): void {
   const computed = storedSum(crc32cWithoutField(bytes, JOURNAL_SUPERBLOCK.fields.checksum.offset));
   requireValue(computed === checksum, 'checksum', `0x${computed.toString(16)}`, `0x${checksum.toString(16)}`);
-}
-
-/** A sum as jbd2 stores it: without the inversion at the end that CRC-32C has elsewhere. */
-export function storedSum(sum: number): number {
-  return 0xffff_ffff - sum;
 }
 
 function requireValue(

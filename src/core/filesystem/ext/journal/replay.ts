@@ -1,6 +1,7 @@
 import { crc32c } from '../../../bytes/crc32c.ts';
 import { type BlockDevice, readBytes } from '../../../device/block-device.ts';
-import { type Journal, storedSum } from './journal.ts';
+import { storedSum } from '../checksums.ts';
+import type { Journal } from './journal.ts';
 import { ReplayedDevice } from './replayed-device.ts';
 import { FAST_COMMIT_HEAD } from './structures.ts';
 import { type JournaledBlock, requireFew, transactions } from './transactions.ts';

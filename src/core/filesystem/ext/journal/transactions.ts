@@ -3,7 +3,8 @@ import { crc32cWithoutField } from '../../../bytes/crc32c.ts';
 import { viewOf } from '../../../bytes/struct.ts';
 import { readBytes } from '../../../device/block-device.ts';
 import { unsupported } from '../../../errors.ts';
-import { type Journal, storedSum } from './journal.ts';
+import { storedSum } from '../checksums.ts';
+import type { Journal } from './journal.ts';
 import { BLOCK_HEADER, BLOCK_TYPE, COMMIT_BLOCK, JOURNAL_MAGIC } from './structures.ts';
 import { parseRevoked, parseTags, type Tag, tailBytes } from './tags.ts';
 
