@@ -5,6 +5,7 @@ import {
   type FileSystem,
   formatTimestamp,
   type Layer,
+  octalMode,
   type Partition,
   type PartitionTable,
   type Property,
@@ -114,7 +115,7 @@ export function nodeJson(node: FileNode, target?: string): Record<string, unknow
   const moments = Object.fromEntries(
     Object.entries(times).map(([name, time]) => [name, time === undefined ? undefined : formatTimestamp(time)]),
   );
-  const permissions = mode === undefined ? undefined : mode.toString(8).padStart(4, '0');
+  const permissions = mode === undefined ? undefined : octalMode(mode);
   const device = 'device' in node ? node.device : undefined;
   return {
     id,

@@ -110,21 +110,42 @@ export function noteUnreadable(path: string, entry: DirectoryEntry, error: unkno
   if (!entry.deleted) session.leaveOut(`${escapeText(path)}: ${errorLine(error)}`);
 }
 
+/** The node of an entry; undefined for a deleted one whose inode is in use again: its facts would be another's. */
+export async function nodeOfEntry(
+  filesystem: FileSystem,
+  { entry }: WalkedEntry,
+  session: Session,
+): Promise<FileNode | undefined> {
+  const node = await filesystem.node(entry.nodeId, session);
+  return entry.deleted && !node.deleted ? undefined : node;
+}
+
+/** What its node says of an entry, in JSON; what cannot be read is said on standard error too. */
+export async function entryFacts(
+  filesystem: FileSystem,
+  walked: WalkedEntry,
+  session: Session,
+): Promise<Record<string, unknown>> {
+  const { path, entry } = walked;
+  try {
+    const node = await nodeOfEntry(filesystem, walked, session);
+    if (node === undefined) return { id: entry.nodeId, reused: true };
+    const target = node.kind === 'symlink' ? await node.target(session) : undefined;
+    return { ...nodeJson(node, target), deleted: entry.deleted };
+  } catch (error) {
+    noteUnreadable(path, entry, error, session);
+    return { id: entry.nodeId, error: errorJson(error) };
+  }
+}
+
 /** The entries with their nodes' facts. */
 export async function* entriesJson(listings: AsyncIterable<Listing>, session: Session): AsyncGenerator<unknown, void> {
   for await (const { volume, filesystem, entries } of listings) {
-    for (const { path, entry } of entries) {
-      const { name, kind, deleted, shortName, nodeId } = entry;
+    for (const walked of entries) {
+      const { path, entry } = walked;
+      const { name, kind, deleted, shortName } = entry;
       const head = { locator: formatLocator(volume.name, path), path, name, shortName, kind, deleted };
-      try {
-        const node = await filesystem.node(nodeId, session);
-        const isReused = deleted && !node.deleted;
-        const target = node.kind === 'symlink' && !isReused ? await node.target(session) : undefined;
-        yield isReused ? { ...head, id: nodeId, reused: true } : { ...head, ...nodeJson(node, target), deleted };
-      } catch (error) {
-        noteUnreadable(path, entry, error, session);
-        yield { ...head, id: nodeId, error: errorJson(error) };
-      }
+      yield { ...head, ...(await entryFacts(filesystem, walked, session)) };
     }
   }
 }

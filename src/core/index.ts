@@ -112,8 +112,9 @@ export {
 export { formatBytes, formatCount, formatExactBytes } from './print/bytes.ts';
 export { errorText } from './print/error.ts';
 export { formatAddress, hexdumpLines } from './print/hexdump.ts';
-export { formatMode, kindLetter } from './print/mode.ts';
+export { formatMode, kindLetter, octalMode } from './print/mode.ts';
 export { hasValue, propertyLabel, propertyText } from './print/property.ts';
 export { formatTimestamp } from './print/timestamp.ts';
+export { textOrHex } from './print/value.ts';
 export type { ReferencePolicy } from './references.ts';
 export { Volume } from './volume.ts';

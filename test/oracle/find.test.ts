@@ -124,6 +124,7 @@ test('what has no meaning is wrong usage', async (t) => {
     ['--type', 'x'],
     ['--size', 'big'],
     ['--mtime', 'yesterday'],
+    ['--mtime', '2023-02-30'],
     ['--mtime', '2024-05-02..2024-05-01'],
   ])
     t.is((await sectorscope(['find', image, ...args])).code, 2, args.join(' '));

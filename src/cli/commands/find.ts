@@ -1,8 +1,8 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { type FileNode, formatLocator, type NodeKind } from '../../core/index.ts';
 import { namePattern } from '../file-pattern.ts';
-import { addImageCommand, asSize, type Host, targetOf } from '../image-command.ts';
-import { entriesJson, type Listing, listAll, markedName, noteUnreadable, startsOf } from '../listing.ts';
+import { addImageCommand, asSize, collect, type Host, targetOf } from '../image-command.ts';
+import { entriesJson, type Listing, listAll, markedName, nodeOfEntry, noteUnreadable, startsOf } from '../listing.ts';
 import type { ImageOptions, Session } from '../session.ts';
 
 interface FindOptions extends ImageOptions {
@@ -43,7 +43,7 @@ export function registerFind(host: Host): void {
     ],
     options: (command: Command) =>
       command
-        .option('--name <pattern>', 'names like that: *, ?, [a-z]; again for another that will do', collect)
+        .option('--name <pattern>', 'names like that: *, ?, [a-z]; again for another that will do', collectPatterns)
         .option('-i, --ignore-case', 'capital letters or not')
         .option('--type <letters>', 'f file, d directory, l link, c b devices, p fifo, s socket', parseTypes)
         .option('--size <n>', 'of that many bytes: 4096, +1MiB (at least), -1k (less)', parseSizes)
@@ -93,10 +93,8 @@ async function* matching(
         continue;
       }
       try {
-        const node = await listing.filesystem.node(entry.nodeId, session);
-        // The inode of a deleted entry may be another file's by now.
-        if (entry.deleted && !node.deleted) continue;
-        if (isLike(node, options)) entries.push(walked);
+        const node = await nodeOfEntry(listing.filesystem, walked, session);
+        if (node !== undefined && isLike(node, options)) entries.push(walked);
       } catch (error) {
         noteUnreadable(path, entry, error, session);
       }
@@ -115,9 +113,9 @@ function isIn({ from, before }: Range, value: number): boolean {
   return value >= from && value < before;
 }
 
-function collect(value: string, previous: readonly string[] = []): string[] {
+function collectPatterns(value: string, previous?: readonly string[]): string[] {
   compiled(value, false);
-  return [...previous, value];
+  return collect(value, previous);
 }
 
 function compiled(pattern: string, ignoreCase: boolean): RegExp {
@@ -159,7 +157,8 @@ const DAY = /^(\d{4})(?:-(\d{2}))?(?:-(\d{2}))?$/;
 function startOf(text: string): number {
   const [, year, month = '01', day = '01'] = DAY.exec(text) ?? [];
   const milliseconds = Date.parse(`${year}-${month}-${day}T00:00:00Z`);
-  if (!Number.isNaN(milliseconds)) return milliseconds / 1000;
+  // A day that its month has not, such as 2023-02-30, would be one of the next month.
+  if (!Number.isNaN(milliseconds) && new Date(milliseconds).getUTCDate() === Number(day)) return milliseconds / 1000;
   throw new InvalidArgumentError('Expected days such as 2024-05-01, 2024-05 or 2024.');
 }
 

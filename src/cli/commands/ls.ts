@@ -8,7 +8,7 @@ import {
   type WalkedEntry,
 } from '../../core/index.ts';
 import { addImageCommand, type Host, targetOf } from '../image-command.ts';
-import { entriesJson, type Listing, listAll, markedName, noteUnreadable, startsOf } from '../listing.ts';
+import { entriesJson, type Listing, listAll, markedName, nodeOfEntry, noteUnreadable, startsOf } from '../listing.ts';
 import type { ImageOptions, Session } from '../session.ts';
 
 interface LsOptions extends ImageOptions {
@@ -61,9 +61,8 @@ async function longLine(
   session: Session,
 ): Promise<string> {
   try {
-    const node = await filesystem.node(entry.nodeId, session);
-    // The inode of a deleted entry may be another file's by now: its facts would be lies.
-    if (entry.deleted && !node.deleted) return `${UNKNOWN_FACTS}  ${name}, its inode ${entry.nodeId} is in use again`;
+    const node = await nodeOfEntry(filesystem, { path, entry }, session);
+    if (node === undefined) return `${UNKNOWN_FACTS}  ${name}, its inode ${entry.nodeId} is in use again`;
     const { major, minor } = ('device' in node ? node.device : undefined) ?? {};
     const size = major === undefined ? String(node.size) : `${major}, ${minor}`;
     const target = node.kind === 'symlink' ? ` -> ${escapeText(await node.target(session))}` : '';

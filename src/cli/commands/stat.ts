@@ -1,6 +1,5 @@
 import {
   type Directory,
-  type ExtendedAttribute,
   errorText,
   escapeText,
   fileDevice,
@@ -10,8 +9,10 @@ import {
   formatTimestamp,
   type LeafExtent,
   leafExtents,
+  octalMode,
   type RegularFile,
   type Target,
+  textOrHex,
   unsupported,
 } from '../../core/index.ts';
 import { nodeJson } from '../describe.ts';
@@ -91,9 +92,7 @@ async function printStat(target: NodeTarget, session: Session): Promise<void> {
   const attributes = await tried(session, 'extended attributes', () => target.node.attributes(session));
   if (attributes !== undefined && attributes.length > 0) {
     await output.print('extended attributes');
-    await output.printAll(
-      table(attributes.map(({ name, value }) => [`  ${escapeText(name)}`, valueText({ name, value })])),
-    );
+    await output.printAll(table(attributes.map(({ name, value }) => [`  ${escapeText(name)}`, textOrHex(value)])));
   }
   const { node } = target;
   if (!hasBytes(node) || node.size === 0) return;
@@ -111,7 +110,7 @@ async function facts({ node, volume, path }: NodeTarget, session: Session): Prom
     [node.mode === undefined ? 'id' : 'inode', String(node.id)],
     ['size', formatExactBytes(node.size)],
     ['on disk', formatExactBytes(node.allocated)],
-    ['mode', node.mode === undefined ? undefined : `${formatMode(node.kind, node.mode)} ${octal(node.mode)}`],
+    ['mode', node.mode === undefined ? undefined : `${formatMode(node.kind, node.mode)} ${octalMode(node.mode)}`],
     ['owner', node.uid === undefined ? undefined : `uid ${node.uid}, gid ${node.gid ?? '?'}`],
     ['links', node.linkCount?.toString()],
     ['flags', node.flags.length === 0 ? undefined : node.flags.map(escapeText).join(', ')],
@@ -134,10 +133,6 @@ async function facts({ node, volume, path }: NodeTarget, session: Session): Prom
   return rows.flatMap(([label, text]) => (text === undefined ? [] : [[label, text]]));
 }
 
-function octal(mode: number): string {
-  return mode.toString(8).padStart(4, '0');
-}
-
 async function target(node: Extract<NodeTarget['node'], { kind: 'symlink' }>, session: Session): Promise<string> {
   try {
     return escapeText(await node.target(session));
@@ -145,10 +140,4 @@ async function target(node: Extract<NodeTarget['node'], { kind: 'symlink' }>, se
     session.signal.throwIfAborted();
     return errorText(error);
   }
-}
-
-/** As text where it is nothing else, all of it. */
-function valueText({ value }: ExtendedAttribute): string {
-  const isText = value.every((byte) => byte >= 0x20 && byte < 0x7f);
-  return isText ? escapeText(Buffer.from(value).toString('latin1')) : `0x${Buffer.from(value).toString('hex')}`;
 }

@@ -8,10 +8,8 @@ import {
   type NodeKind,
   type Timestamp,
 } from '../../core/index.ts';
-import { nodeJson } from '../describe.ts';
 import { addImageCommand, type Host, targetOf } from '../image-command.ts';
-import { type Listing, listAll, noteUnreadable, startsOf } from '../listing.ts';
-import { errorJson } from '../output.ts';
+import { entryFacts, type Listing, listAll, nodeOfEntry, noteUnreadable, startsOf } from '../listing.ts';
 import type { ImageOptions, Session } from '../session.ts';
 
 interface TimelineOptions extends ImageOptions {
@@ -42,12 +40,6 @@ export function registerTimeline(host: Host): void {
 
 type Walked = Listing['entries'][number];
 
-/** The node of an entry; undefined for a deleted one whose inode is in use again: its facts would be another's. */
-async function nodeOf({ filesystem }: Listing, { entry }: Walked, session: Session): Promise<FileNode | undefined> {
-  const node = await filesystem.node(entry.nodeId, session);
-  return entry.deleted && !node.deleted ? undefined : node;
-}
-
 /**
  * A line of the body file of The Sleuth Kit 3 (its wiki, "Body file"): MD5, name, inode, mode, owners, size, and the times of
  * access, modification, change and creation in seconds. A bar in a name is escaped: TSK's own would split the line.
@@ -56,7 +48,7 @@ async function bodyLine(listing: Listing, walked: Walked, session: Session): Pro
   const { path, entry } = walked;
   const name = formatLocator(listing.volume.name, path).replaceAll('|', '\\x7c');
   try {
-    const node = await nodeOf(listing, walked, session);
+    const node = await nodeOfEntry(listing.filesystem, walked, session);
     if (node === undefined) return bodyFields(`${name} (deleted-realloc)`, entry.nodeId, '-/----------', undefined);
     const target =
       node.kind === 'symlink' ? ` -> ${escapeText(await node.target(session)).replaceAll('|', '\\x7c')}` : '';
@@ -93,16 +85,8 @@ function letterOf(kind: NodeKind): string {
   return kind === 'file' ? 'r' : kindLetter(kind);
 }
 
-async function jsonLine(listing: Listing, walked: Walked, session: Session): Promise<string> {
+async function jsonLine({ volume, filesystem }: Listing, walked: Walked, session: Session): Promise<string> {
   const { path, entry } = walked;
-  const head = { locator: formatLocator(listing.volume.name, path), path, deleted: entry.deleted };
-  try {
-    const node = await nodeOf(listing, walked, session);
-    if (node === undefined) return JSON.stringify({ ...head, id: entry.nodeId, reused: true });
-    const target = node.kind === 'symlink' ? await node.target(session) : undefined;
-    return JSON.stringify({ ...head, ...nodeJson(node, target), deleted: entry.deleted });
-  } catch (error) {
-    noteUnreadable(path, entry, error, session);
-    return JSON.stringify({ ...head, id: entry.nodeId, error: errorJson(error) });
-  }
+  const head = { locator: formatLocator(volume.name, path), path, deleted: entry.deleted };
+  return JSON.stringify({ ...head, ...(await entryFacts(filesystem, walked, session)) });
 }

@@ -1,4 +1,4 @@
-import { corrupt } from '../errors.ts';
+import { corrupt, type DiskError } from '../errors.ts';
 import { formatGuid, parseGuid } from './guid.ts';
 
 /** One field of an on-disk structure; it reads and writes itself. `at` is where the structure begins in `view`. */
@@ -35,6 +35,18 @@ export class Struct<Table extends Fields> {
     this.fields = fields;
     this.#entries = Object.entries(fields);
     this.size = size ?? Math.max(...this.#entries.map(([, field]) => field.offset + field.length));
+  }
+
+  /** The CORRUPT error of a field whose value cannot be; `origin` is where the structure lies in the device. */
+  invalid(field: keyof Table & string, expected: string, found: string | number, origin = 0): DiskError {
+    const { offset } = this.fields[field]!;
+    return corrupt({
+      layer: this.layer,
+      structure: `${this.name} ${field}`,
+      offset: origin + offset,
+      expected,
+      found,
+    });
   }
 
   /** Reads every field from `bytes` at `at`. `origin` is the device offset of that place, for errors. */

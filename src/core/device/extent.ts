@@ -1,5 +1,6 @@
 import { assert, errorInFile } from '../errors.ts';
 import type { BlockDevice, ByteRange, ReadOptions } from './block-device.ts';
+import { FileDevice } from './file-device.ts';
 
 /** Where the bytes of a contiguous range live. `start` and `length` are in the device that answers. */
 export type Extent = ByteRange &
@@ -197,8 +198,7 @@ async function readExtent(extent: Extent, target: Uint8Array, options?: ReadOpti
 
 /** An error of the next layer of a chain: it says which file it is about. */
 export function errorInLayer(error: unknown, layer: BlockDevice): unknown {
-  const file = 'file' in layer ? (layer.file as BlockDevice & { readonly path?: unknown }) : undefined;
-  return typeof file?.path === 'string' ? errorInFile(error, file.path) : error;
+  return 'file' in layer && layer.file instanceof FileDevice ? errorInFile(error, layer.file.path) : error;
 }
 
 /** A device's extents as far as it can tell them: a plain device is one run of data. Clipped to `range`. */

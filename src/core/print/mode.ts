@@ -16,6 +16,11 @@ export function kindLetter(kind: EntryKind): string {
   return KIND_LETTERS[kind];
 }
 
+/** Twelve permission bits in octal: `0644`. */
+export function octalMode(mode: number): string {
+  return mode.toString(8).padStart(4, '0');
+}
+
 /** As `ls -l` prints it (POSIX): `drwxr-xr-x`, with `s`, `S`, `t`, `T` for set-id and sticky; `-` alone where there is no mode. */
 export function formatMode(kind: EntryKind, mode: number | undefined): string {
   if (mode === undefined) return `${kindLetter(kind)}---------`;

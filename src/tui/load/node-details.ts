@@ -1,5 +1,5 @@
 import type { Directory, ExtendedAttribute, Extent, FileNode, NodeTimes, RegularFile } from '../../core/index.ts';
-import { errorText, escapeText, formatBytes, formatCount, formatExactBytes } from '../../core/index.ts';
+import { errorText, escapeText, formatBytes, formatCount, formatExactBytes, textOrHex } from '../../core/index.ts';
 import { formatModeBits, formatOffset, formatPlace, formatTime } from '../text/format.ts';
 import type { Details, Fact, Section } from './facts.ts';
 import { type EntryItem, locatorOf } from './tree-item.ts';
@@ -140,9 +140,7 @@ function attributeSection(attributes: readonly ExtendedAttribute[]): Section {
 
 function valueText(value: Uint8Array): string {
   const shown = value.subarray(0, MAX_SHOWN_VALUE_BYTES);
-  const isText = shown.every((byte) => byte >= 0x20 && byte < 0x7f);
-  const text = isText ? escapeText(Buffer.from(shown).toString('latin1')) : Buffer.from(shown).toString('hex');
-  return `${isText ? text : `0x${text}`}${shown.length < value.length ? `… (${value.length} bytes)` : ''}`;
+  return `${textOrHex(shown)}${shown.length < value.length ? `… (${value.length} bytes)` : ''}`;
 }
 
 function capitalized(text: string): string {

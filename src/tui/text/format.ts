@@ -2,6 +2,7 @@ import {
   divideDown,
   formatMode,
   type NodeKind,
+  octalMode,
   type Property,
   propertyLabel,
   propertyText,
@@ -35,7 +36,7 @@ export function formatDay(milliseconds: number): string {
 
 /** Twelve permission bits as `ls -l` prints them, and in octal: `-rwsr-xr-x (4755)`. */
 export function formatModeBits(mode: number, kind: NodeKind): string {
-  return `${formatMode(kind, mode)} (${mode.toString(8).padStart(4, '0')})`;
+  return `${formatMode(kind, mode)} (${octalMode(mode)})`;
 }
 
 export function formatProperty(property: Property): readonly [string, string] {

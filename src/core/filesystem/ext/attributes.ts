@@ -40,10 +40,8 @@ async function attributeBlock(volume: ExtVolume, inode: Inode, options?: ReadOpt
     });
   }
   const bytes = await volume.readMetadata(block, 'extended attribute block', options);
-  const { checksumSeed } = volume.geometry;
   const offset = volume.blockOffset(block);
-  if (checksumSeed !== undefined)
-    volume.verify(`attribute block of inode ${inode.id}`, offset, attributeBlockChecksum(bytes, block, checksumSeed));
+  volume.verify(`attribute block of inode ${inode.id}`, offset, (seed) => attributeBlockChecksum(bytes, block, seed));
   return blockXattrs(bytes, offset);
 }
 

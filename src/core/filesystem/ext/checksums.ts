@@ -58,7 +58,10 @@ export function descriptorChecksum(bytes: Uint8Array, group: number, seed: numbe
 }
 
 /** What the sums of an inode, its extents and its directory blocks begin with: its number and its generation. */
-export function inodeSeed(id: number, generation: number, seed: number): number {
+export function inodeSeed(
+  { id, generation }: { readonly id: number; readonly generation: number },
+  seed: number,
+): number {
   const numbers = new Uint8Array(8);
   const view = viewOf(numbers);
   view.setUint32(0, id, true);

@@ -101,8 +101,6 @@ async function* runEntries(
 ): AsyncGenerator<readonly DirectoryEntry[], void> {
   const { blockSize } = volume.geometry;
   const perRead = READ_BYTES / blockSize;
-  const { checksumSeed } = volume.geometry;
-  const seed = checksumSeed === undefined ? undefined : inodeSeed(inode.id, inode.generation, checksumSeed);
   for (let done = 0; done < run.count; done += perRead) {
     const count = Math.min(perRead, run.count - done);
     const first = run.physical + done;
@@ -111,11 +109,10 @@ async function* runEntries(
     const origin = volume.blockOffset(first);
     const found: DirectoryEntry[] = [];
     for (let at = 0; at < bytes.length; at += blockSize) {
-      if (seed !== undefined) {
-        const isRoot = rules.isIndexed && run.logical + done + at / blockSize === 0;
-        const checksum = directoryBlockChecksum(bytes.subarray(at, at + blockSize), isRoot, seed);
-        volume.verify(`directory inode ${inode.id}`, origin + at, checksum);
-      }
+      const isRoot = rules.isIndexed && run.logical + done + at / blockSize === 0;
+      volume.verify(`directory inode ${inode.id}`, origin + at, (seed) =>
+        directoryBlockChecksum(bytes.subarray(at, at + blockSize), isRoot, inodeSeed(inode, seed)),
+      );
       note(decodeDirectoryBlock({ bytes, view, at, length: blockSize, offset: origin + at }, rules, found));
     }
     yield found;

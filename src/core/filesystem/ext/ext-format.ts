@@ -65,8 +65,7 @@ async function openVolume(device: BlockDevice, context: OpenContext): Promise<Op
   const bytes = await readBytes(device, SUPERBLOCK_OFFSET, SUPERBLOCK_BYTES);
   const superblock = SUPERBLOCK.parse(bytes, 0, SUPERBLOCK_OFFSET);
   const volume = new ExtVolume(device, geometryOf(superblock), context);
-  if (volume.geometry.checksumSeed !== undefined)
-    volume.verify('superblock', SUPERBLOCK_OFFSET, superblockChecksum(bytes));
+  volume.verify('superblock', SUPERBLOCK_OFFSET, () => superblockChecksum(bytes));
   return { volume, superblock, replay: undefined };
 }
 

@@ -2,7 +2,7 @@ import type { ReadOptions } from '../../device/block-device.ts';
 import { corrupt } from '../../errors.ts';
 import type { BlockRange, BlockRun } from './block-run.ts';
 import { clipRun } from './block-run.ts';
-import { type Checksum, extentBlockChecksum, inodeSeed } from './checksums.ts';
+import { extentBlockChecksum, inodeSeed } from './checksums.ts';
 import { type ExtentNode, parseExtentNode } from './extent-node.ts';
 import { I_BLOCK_OFFSET, type Inode } from './inode.ts';
 import type { ExtVolume } from './volume.ts';
@@ -40,17 +40,13 @@ export async function* extentTreeRuns(
     seen.add(here.block);
     const offset = volume.blockOffset(here.block);
     const bytes = await volume.readMetadata(here.block, 'extent tree block', options);
-    volume.verify(`extent tree block of inode ${inode.id}`, offset, checksumOf(volume, inode, bytes));
+    volume.verify(`extent tree block of inode ${inode.id}`, offset, (seed) =>
+      extentBlockChecksum(bytes, inodeSeed(inode, seed)),
+    );
     const node = parseExtentNode(bytes, { offset, depth: here.depth, covers: here.covers, blocks });
     if (node.depth === 0) yield clipRuns(node.runs, range);
     else pending.push(...pendingChildren(node, range));
   }
-}
-
-function checksumOf({ geometry }: ExtVolume, { id, generation }: Inode, bytes: Uint8Array): Checksum | undefined {
-  const { checksumSeed } = geometry;
-  if (checksumSeed === undefined) return undefined;
-  return extentBlockChecksum(bytes, inodeSeed(id, generation, checksumSeed));
 }
 
 function clipRuns(runs: readonly BlockRun[], range: BlockRange): BlockRun[] {

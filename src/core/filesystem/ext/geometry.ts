@@ -1,6 +1,5 @@
 import { joinHalves } from '../../bytes/bits.ts';
 import { divideDown, divideUp, isPowerOfTwo } from '../../bytes/rounding.ts';
-import { corrupt, type DiskError } from '../../errors.ts';
 import { checksumSeed } from './checksums.ts';
 import { type Features, featuresOf, requireReadable } from './features.ts';
 import { EXT_MAGIC, SUPERBLOCK, SUPERBLOCK_OFFSET, type Superblock } from './superblock.ts';
@@ -123,17 +122,7 @@ function wideDescriptorSize(superblock: Superblock): number {
 type FieldName = keyof Superblock & string;
 
 function requireValue(holds: boolean, field: FieldName, expected: string, found: string | number): void {
-  if (!holds) throw damaged(field, expected, found);
-}
-
-function damaged(field: FieldName, expected: string, found: string | number): DiskError {
-  return corrupt({
-    layer: 'ext',
-    structure: `superblock ${field}`,
-    offset: SUPERBLOCK_OFFSET + SUPERBLOCK.fields[field].offset,
-    expected,
-    found,
-  });
+  if (!holds) throw SUPERBLOCK.invalid(field, expected, found, SUPERBLOCK_OFFSET);
 }
 
 /** The byte offset of a group's descriptor (kernel documentation, ext4 "Block Group Descriptors", "Meta Block Groups"). */

@@ -41,8 +41,13 @@ export class ExtVolume {
     this.#reporter.report({ layer: 'ext', structure, offset, message });
   }
 
-  /** Says where a checksum is not that of its bytes; the structure lies at `offset`. What was read is used all the same. */
-  verify(structure: string, offset: number, checksum: Checksum | undefined): void {
+  /**
+   * Says where a checksum is not that of its bytes, on a filesystem that has them; the structure lies at `offset`. What was read
+   * is used all the same.
+   */
+  verify(structure: string, offset: number, checksumOf: (seed: number) => Checksum | undefined): void {
+    const { checksumSeed } = this.geometry;
+    const checksum = checksumSeed === undefined ? undefined : checksumOf(checksumSeed);
     if (checksum === undefined || checksum.stored === checksum.computed) return;
     const [found, expected] = [checksum.stored, checksum.computed].map((sum) => `0x${sum.toString(16)}`);
     this.report(structure, offset + checksum.at, `the checksum is ${found}, that of its bytes ${expected}`);
@@ -88,9 +93,7 @@ export class ExtVolume {
         found: 'a free one',
       });
     }
-    const { checksumSeed } = this.geometry;
-    if (checksumSeed !== undefined)
-      this.verify(`inode ${id}`, offset, inodeChecksum(inode.bytes, inodeSeed(id, inode.generation, checksumSeed)));
+    this.verify(`inode ${id}`, offset, (seed) => inodeChecksum(inode.bytes, inodeSeed(inode, seed)));
     if (inode.hasBadExtraSize) {
       this.report(`inode ${id}`, offset, 'i_extra_isize does not fit the inode: its fields past byte 128 are ignored');
     }
@@ -102,8 +105,7 @@ export class ExtVolume {
     const structure = `group descriptor ${group}`;
     const offset = descriptorOffset(geometry, group);
     const bytes = await this.#read(structure, offset, geometry.descriptorSize, options);
-    if (geometry.checksumSeed !== undefined)
-      this.verify(structure, offset, descriptorChecksum(bytes, group, geometry.checksumSeed));
+    this.verify(structure, offset, (seed) => descriptorChecksum(bytes, group, seed));
     const low = GROUP_DESCRIPTOR.parse(bytes, 0, offset).inodeTableLow;
     const isWide = geometry.descriptorSize >= GROUP_DESCRIPTOR_HIGH.size;
     const high = isWide ? GROUP_DESCRIPTOR_HIGH.parse(bytes, 0, offset).inodeTableHigh : 0;

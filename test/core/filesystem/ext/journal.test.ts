@@ -24,7 +24,7 @@ import { deviceConformance } from '../../../conformance/device-conformance.ts';
 import { extentsConformance } from '../../../conformance/extents-conformance.ts';
 import { collect } from '../../../helpers/collect.ts';
 import { testContext } from '../../../helpers/context.ts';
-import { CountingDevice } from '../../../helpers/devices.ts';
+import { CountingDevice, FaultyDevice, isInjectedFault } from '../../../helpers/devices.ts';
 import { fixtureBytes } from '../../../helpers/fixtures.ts';
 import { seededRandom } from '../../../helpers/seeded-random.ts';
 
@@ -245,6 +245,22 @@ test('a ring full of descriptors without an end is read once', async (t) => {
   const filesystem = await extFormat.open(device, context);
   t.is(filesystem.properties.find(({ key }) => key === 'journalTransactionsReplayed')?.value, 0);
   t.true(device.bytesRead < 3 * bytes.length, `${device.bytesRead} bytes read`);
+});
+
+test('a fault at any request of opening and listing comes through, and no list is short', async (t) => {
+  const list = async (device: FaultyDevice): Promise<string[]> => {
+    const filesystem = await extFormat.open(device, testContext());
+    const paths: string[] = [];
+    for await (const { path } of walk(filesystem, filesystem.rootId)) paths.push(path);
+    return paths;
+  };
+  const sound = new FaultyDevice(new MemoryDevice(image), Number.POSITIVE_INFINITY);
+  const expected = await list(sound);
+  t.true(expected.includes('/new/escaped') && sound.requests.length > 30);
+  for (let failAt = 0; failAt < sound.requests.length; failAt++) {
+    const error = await t.throwsAsync(list(new FaultyDevice(new MemoryDevice(image), failAt)), { any: true });
+    t.true(isInjectedFault(error), `request ${failAt}: ${error}`);
+  }
 });
 
 test('a journal changed anywhere gives a filesystem or a DiskError', async (t) => {

@@ -2,7 +2,7 @@ import { bitNumbers, hasBit } from '../../../bytes/bits.ts';
 import { crc32c, crc32cWithoutField } from '../../../bytes/crc32c.ts';
 import { divideDown } from '../../../bytes/rounding.ts';
 import { type BlockDevice, readBytes } from '../../../device/block-device.ts';
-import { corrupt, unsupported } from '../../../errors.ts';
+import { unsupported } from '../../../errors.ts';
 import { storedSum } from '../checksums.ts';
 import {
   BLOCK_TYPE,
@@ -120,12 +120,5 @@ function requireValue(
   expected: string,
   found: string | number,
 ): void {
-  if (holds) return;
-  throw corrupt({
-    layer: 'ext',
-    structure: `journal superblock ${field}`,
-    offset: JOURNAL_SUPERBLOCK.fields[field].offset,
-    expected,
-    found,
-  });
+  if (!holds) throw JOURNAL_SUPERBLOCK.invalid(field, expected, found);
 }

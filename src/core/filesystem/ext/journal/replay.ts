@@ -3,7 +3,7 @@ import { type BlockDevice, readBytes } from '../../../device/block-device.ts';
 import { storedSum } from '../checksums.ts';
 import type { Journal } from './journal.ts';
 import { ReplayedDevice } from './replayed-device.ts';
-import { FAST_COMMIT_HEAD } from './structures.ts';
+import { FAST_COMMIT_HEAD, FAST_COMMIT_HEAD_TAG } from './structures.ts';
 import { type JournaledBlock, requireFew, transactions } from './transactions.ts';
 
 export interface Replay {
@@ -63,7 +63,7 @@ async function isGoodCopy(journal: Journal, { block, checksum }: JournaledBlock,
 async function reportFastCommits(journal: Journal, sequence: number, report: ReplayReport): Promise<void> {
   const { fastCommits, blockSize, device } = journal;
   if (fastCommits === undefined || (fastCommits + 1) * blockSize > device.size) return;
-  const head = Buffer.from(await readBytes(device, fastCommits * blockSize, 12));
-  if (head.readUInt16LE(0) !== FAST_COMMIT_HEAD || head.readUInt32LE(8) !== sequence) return;
+  const head = FAST_COMMIT_HEAD.parse(await readBytes(device, fastCommits * blockSize, FAST_COMMIT_HEAD.size));
+  if (head.tag !== FAST_COMMIT_HEAD_TAG || head.transaction !== sequence) return;
   report('fast commits after the last transaction are not replayed: their changes are not shown', fastCommits);
 }

@@ -1,4 +1,4 @@
-import { byteArray, Struct, type StructValue, u8, u32be } from '../../../bytes/struct.ts';
+import { byteArray, Struct, type StructValue, u8, u16le, u32be, u32le } from '../../../bytes/struct.ts';
 
 /** The first word of every block of the journal that is not a copy (kernel documentation, ext4 "Journal (jbd2)"). Big endian. */
 export const JOURNAL_MAGIC = 0xc03b3998;
@@ -76,5 +76,7 @@ export const JOURNAL_INCOMPATIBLE = {
 
 /** `s_num_fc_blks` when it is 0 (`JBD2_DEFAULT_FAST_COMMIT_BLOCKS`). */
 export const DEFAULT_FAST_COMMIT_BLOCKS = 256;
-/** The tag that begins a fast commit (`EXT4_FC_TAG_HEAD`); little endian, as all of that area. */
-export const FAST_COMMIT_HEAD = 9;
+/** What begins a fast commit (`struct ext4_fc_tl` and `ext4_fc_head`); little endian, as all of that area. */
+export const FAST_COMMIT_HEAD = new Struct('ext', 'fast commit head', { tag: u16le(0), transaction: u32le(8) });
+/** `EXT4_FC_TAG_HEAD`. */
+export const FAST_COMMIT_HEAD_TAG = 9;
