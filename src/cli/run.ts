@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import type { Image } from '../core/index.ts';
 import { registerBrowse } from './commands/browse.ts';
 import { registerCat } from './commands/cat.ts';
+import { registerCheck } from './commands/check.ts';
 import { registerConvert } from './commands/convert.ts';
 import { registerCreate } from './commands/create.ts';
 import { registerDiff } from './commands/diff.ts';
@@ -61,6 +62,7 @@ const COMMANDS: ReadonlyMap<string, (host: Host) => void> = new Map([
   ['find', registerFind],
   ['stat', registerStat],
   ['timeline', registerTimeline],
+  ['check', registerCheck],
   ['hex', registerHex],
   ['hash', registerHash],
   ['export', registerExport],

@@ -71,8 +71,15 @@ export type {
   SymbolicLink,
   Timestamp,
 } from './filesystem/filesystem.ts';
+export type { CheckOptions, Finding, Severity } from './filesystem/finding.ts';
 export { openFileSystem } from './filesystem/formats.ts';
 export { fileDevice, readFile } from './filesystem/read-file.ts';
+export type {
+  Certainty,
+  RecoverableFile,
+  RecoverableOptions,
+  RecoverySource,
+} from './filesystem/recoverable-file.ts';
 export { type ResolvedPath, type ResolveOptions, resolvePath } from './filesystem/resolve-path.ts';
 export { type WalkedEntry, type WalkOptions, walk, walkBatches, withKind } from './filesystem/walk.ts';
 export type { Diagnostic, Format, OpenContext, Property, Reference } from './format.ts';

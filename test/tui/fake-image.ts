@@ -5,12 +5,14 @@ import {
   DiskError,
   type FileNode,
   type FileSystem,
+  type Finding,
   Image,
   MemoryDevice,
   type NodeTimes,
   type Partition,
   type PartitionTable,
   RangeView,
+  type RecoverableFile,
   type RegularFile,
   Volume,
 } from '../../src/core/index.ts';
@@ -59,6 +61,10 @@ export class FakeFileSystem implements FileSystem {
       if (!(value instanceof DiskError)) for (const child of Object.values(value)) this.#add(child, place);
     }
   }
+
+  async *check(): AsyncGenerator<Finding, void> {}
+
+  async *recoverable(): AsyncGenerator<RecoverableFile, void> {}
 
   async node(id: number): Promise<FileNode> {
     this.nodeReads += 1;

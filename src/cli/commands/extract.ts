@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { escapeText, extract, formatBytes, unsupported } from '../../core/index.ts';
 import { addImageCommand, type Host, targetOf } from '../image-command.ts';
-import { errorJson, errorLine } from '../output.ts';
+import { counted, errorJson, errorLine } from '../output.ts';
 import { deviceOf, writeBytes } from '../target-bytes.ts';
 
 export function registerExtract(host: Host): void {
@@ -43,8 +43,4 @@ export function registerExtract(host: Host): void {
       for (const left of skipped) session.leaveOut(`left out ${escapeText(left.path)}: ${errorLine(left.reason)}`);
     },
   });
-}
-
-function counted(count: number, one: string, many: string): string {
-  return `${count} ${count === 1 ? one : many}`;
 }

@@ -1,6 +1,8 @@
 import type { BlockDevice, ByteRange, ReadOptions } from '../device/block-device.ts';
 import type { Extent } from '../device/extent.ts';
 import type { Property } from '../format.ts';
+import type { CheckOptions, Finding } from './finding.ts';
+import type { RecoverableFile, RecoverableOptions } from './recoverable-file.ts';
 
 export type FileSystemType = 'fat12' | 'fat16' | 'fat32' | 'ext2' | 'ext3' | 'ext4';
 
@@ -20,6 +22,10 @@ export interface FileSystem {
   readonly replayedTransactions?: number | undefined;
   /** The node with that id: an ext inode number; on FAT the byte offset of the directory entry divided by 32, 0 for the root. */
   node(id: number, options?: ReadOptions): Promise<FileNode>;
+  /** Reads all metadata and says what is not consistent; changes nothing. A damaged part is a finding, never an error. */
+  check(options?: CheckOptions): AsyncIterable<Finding>;
+  /** Deleted files, earlier versions and chains without a name, as far as their facts or content are still there. */
+  recoverable(options?: RecoverableOptions): AsyncIterable<RecoverableFile>;
 }
 
 export type SpecialKind = 'character device' | 'block device' | 'fifo' | 'socket';

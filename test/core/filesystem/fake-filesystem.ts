@@ -3,7 +3,9 @@ import {
   DiskError,
   type FileNode,
   type FileSystem,
+  type Finding,
   MemoryDevice,
+  type RecoverableFile,
 } from '../../../src/core/index.ts';
 
 /** A tree as a literal: a string is a link's target, a number a file's size, `broken` a node that cannot be read. */
@@ -58,6 +60,10 @@ export class FakeFileSystem implements FileSystem {
       .filter((name) => name !== '')
       .reduce((id, name) => this.#nodes[id]!.names.get(name)!, 0);
   }
+
+  async *check(): AsyncGenerator<Finding, void> {}
+
+  async *recoverable(): AsyncGenerator<RecoverableFile, void> {}
 
   async node(id: number): Promise<FileNode> {
     this.requests++;

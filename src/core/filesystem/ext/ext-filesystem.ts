@@ -4,6 +4,8 @@ import { decodeCString } from '../../bytes/text.ts';
 import type { BlockDevice, ReadOptions } from '../../device/block-device.ts';
 import type { Property } from '../../format.ts';
 import type { FileNode, FileSystem, FileSystemType } from '../filesystem.ts';
+import type { Finding } from '../finding.ts';
+import type { RecoverableFile } from '../recoverable-file.ts';
 import { typeOf } from './features.ts';
 import type { Replay } from './journal/replay.ts';
 import { nodeOf } from './nodes.ts';
@@ -47,6 +49,10 @@ export class ExtFileSystem implements FileSystem {
   async node(id: number, options?: ReadOptions): Promise<FileNode> {
     return nodeOf(this.#volume, await this.#volume.inode(id, options));
   }
+
+  async *check(): AsyncGenerator<Finding, void> {}
+
+  async *recoverable(): AsyncGenerator<RecoverableFile, void> {}
 }
 
 /** `s_state` in words, as dumpe2fs has them. */

@@ -4,6 +4,8 @@ import { notFound } from '../../errors.ts';
 import type { Property } from '../../format.ts';
 import type { BoundedReporter } from '../bounded-reporter.ts';
 import type { FileSystem } from '../filesystem.ts';
+import type { Finding } from '../finding.ts';
+import type { RecoverableFile } from '../recoverable-file.ts';
 import { bootSector32 } from './boot-sector-32.ts';
 import { type ChainOrigin, ClusterChain } from './cluster-chain.ts';
 import { ATTRIBUTE_BITS, DELETED_MARK, directoryEntry, END_OF_DIRECTORY, SLOT_BYTES } from './directory-entry.ts';
@@ -94,6 +96,10 @@ export class FatFileSystem implements FileSystem {
     if (hasBit(entry.attributes, ATTRIBUTE_BITS.directory)) return this.#directory(parts, options);
     return new FatFile({ ...parts, size: entry.size }, this.geometry.clusterSize);
   }
+
+  async *check(): AsyncGenerator<Finding, void> {}
+
+  async *recoverable(): AsyncGenerator<RecoverableFile, void> {}
 
   async root(options?: ReadOptions): Promise<FatDirectory> {
     const parts = { id: ROOT_ID, times: {}, flags: [], deleted: false };

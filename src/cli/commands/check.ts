@@ -1,0 +1,102 @@
+import {
+  escapeText,
+  escapeUnprintable,
+  type FileSystem,
+  type Finding,
+  type Image,
+  notFound,
+  type Severity,
+  type Target,
+  type Volume,
+} from '../../core/index.ts';
+import { addImageCommand, type Host, targetOf } from '../image-command.ts';
+import { counted, errorLine } from '../output.ts';
+import type { Session } from '../session.ts';
+
+interface Mounted {
+  readonly volume: Volume;
+  readonly filesystem: FileSystem;
+}
+
+export function registerCheck(host: Host): void {
+  addImageCommand(host, {
+    usage: 'check <image> [locator]',
+    description: 'whether the filesystems are consistent, as fsck -n would say; changes nothing',
+    examples: ['sectorscope check disk.qcow2', "sectorscope check --json disk.qcow2 p2 | jq '.[].code'"],
+    action: async (image, [locator], options, session) => {
+      const target = await targetOf(image, locator, session);
+      const mounted = await filesystemsOf(target, session);
+      if (options.json === true) await session.output.jsonArray(findingsJson(mounted, session));
+      else for (const one of mounted) await printFindings(one, session);
+    },
+  });
+}
+
+/** The filesystem of a target, or all of a disk; one that cannot be opened is a finding of its own. */
+async function filesystemsOf(target: Target, session: Session): Promise<readonly Mounted[]> {
+  if (target.kind === 'node') return [target];
+  const volumes = target.kind === 'disk' ? volumesOf(target.image) : [target.volume];
+  const mounted: Mounted[] = [];
+  let failures = 0;
+  for (const volume of volumes) {
+    try {
+      const filesystem = await volume.filesystem();
+      if (filesystem !== undefined) mounted.push({ volume, filesystem });
+    } catch (error) {
+      if (target.kind !== 'disk') throw error;
+      failures++;
+      session.leaveOut(`${nameOf(volume)}: ${errorLine(error)}`);
+    }
+  }
+  if (mounted.length + failures > 0) return mounted;
+  const found = 'none that is read; "info" says what there is';
+  throw notFound({ layer: 'filesystem', structure: 'disk', offset: 0, expected: 'a filesystem', found });
+}
+
+function volumesOf(image: Image): readonly Volume[] {
+  if (image.partitionError !== undefined) throw image.partitionError;
+  return image.volumes;
+}
+
+function nameOf(volume: Volume): string {
+  return volume.name === '' ? 'disk' : volume.name;
+}
+
+async function* findings({ volume, filesystem }: Mounted, session: Session): AsyncGenerator<Finding, void> {
+  const progress = session.progress(`Checking ${nameOf(volume)}`);
+  try {
+    for await (const finding of filesystem.check({ signal: session.signal, onProgress: progress.update })) {
+      progress.end();
+      if (finding.severity === 'error') session.markFound();
+      yield finding;
+    }
+  } finally {
+    progress.end();
+  }
+}
+
+async function* findingsJson(mounted: readonly Mounted[], session: Session): AsyncGenerator<unknown, void> {
+  for (const one of mounted)
+    for await (const finding of findings(one, session))
+      yield { volume: one.volume.name, type: one.filesystem.type, ...finding };
+}
+
+async function printFindings(one: Mounted, session: Session): Promise<void> {
+  const { output } = session;
+  const counts: Record<Severity, number> = { error: 0, warning: 0, note: 0 };
+  const name = nameOf(one.volume);
+  for await (const finding of findings(one, session)) {
+    counts[finding.severity]++;
+    await output.print(`${name}: ${findingLine(finding)}`);
+  }
+  const { error, warning } = counts;
+  const verdict = error === 0 ? 'consistent' : `not consistent: ${counted(error, 'error', 'errors')}`;
+  const odd = warning === 0 ? '' : `, ${counted(warning, 'warning', 'warnings')}`;
+  await output.print(`${name}: ${one.filesystem.type} is ${verdict}${odd}`);
+}
+
+function findingLine({ severity, structure, offset, message, owners }: Finding): string {
+  const place = offset === undefined ? '' : ` at offset 0x${offset.toString(16)}`;
+  const concerned = owners === undefined || owners.length === 0 ? '' : ` (${owners.map(escapeText).join(', ')})`;
+  return `${severity}: ${structure}${place}: ${escapeUnprintable(message)}${concerned}`;
+}

@@ -1,0 +1,31 @@
+import type { ReadOptions } from '../device/block-device.ts';
+import type { FileNode } from './filesystem.ts';
+
+/**
+ * How sure it is that the content is the file's own, from the best to the worst. `intact`: its blocks are still free and all that is
+ * known of it agrees. `likely`: the place of its content is inferred by a rule. `damaged`: a part of its blocks has another owner
+ * or is lost. `lost`: only its name and facts are left.
+ */
+export type Certainty = 'intact' | 'likely' | 'damaged' | 'lost';
+
+/** Where a deleted file, or an earlier version of one, was found. */
+export type RecoverySource = 'inode' | 'directory entry' | 'journal' | 'lost chain' | 'orphan';
+
+/** A file that no directory lists any more, or that is otherwise now, with what can still be said of it. */
+export interface RecoverableFile {
+  /** What tells it from all others in this filesystem, stable for one image; plain ASCII without blanks: `inode-12`, `journal-7-inode-12`. */
+  readonly key: string;
+  /** Its own node: kind, size, times and extents as they were. */
+  readonly node: FileNode;
+  /** Where it was: `/home/a.txt`; the name alone where its directory is lost too; undefined when no name is left. Not yet safe for a terminal. */
+  readonly path: string | undefined;
+  readonly source: RecoverySource;
+  readonly certainty: Certainty;
+  /** Why it is no surer than that, for people. */
+  readonly reason: string;
+}
+
+export interface RecoverableOptions extends ReadOptions {
+  /** How far the search is, in bytes of the metadata that it reads. */
+  readonly onProgress?: ((progress: { readonly done: number; readonly total: number }) => void) | undefined;
+}
