@@ -49,6 +49,8 @@ export function addImageCommand<Options extends ImageOptions>(host: Host, spec: 
   const command = host.program.command(spec.usage).description(spec.description);
   spec.options?.(command);
   addImageOptions(command, spec.writesFormat === true ? '--input-format' : '--format').option('--json', 'print JSON');
+  // Where two are compared no filesystem is read, and the word has another meaning.
+  if (spec.hasOther !== true) addStrictOption(command);
   command.addHelpText('after', `\nExamples:\n${spec.examples.map((line) => `  $ ${line}`).join('\n')}`);
   command.action(async (...given: unknown[]) => {
     const [name, ...args] = command.processedArgs as [string, ...(string | undefined)[]];
@@ -72,6 +74,11 @@ export function addImageOptions(command: Command, formatFlag = '--format'): Comm
     .addOption(passphraseOption('for an encrypted image'))
     .addOption(choice('--log <what>', 'updates that are only in the log of the image', ['replay', 'ignore']))
     .addOption(choice('--unmapped <what>', 'what ranges that were given back read as', ['zeros', 'raw']));
+}
+
+/** For everything that may read a filesystem. */
+export function addStrictOption(command: Command): Command {
+  return command.option('--strict', 'end where a checksum of metadata is wrong, instead of telling it and reading on');
 }
 
 /** The options of everything that opens an image, to read it or to write it. */

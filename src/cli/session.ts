@@ -34,6 +34,7 @@ export interface ImageOptions {
   readonly passphraseFile?: string;
   readonly log?: 'replay' | 'ignore';
   readonly unmapped?: 'zeros' | 'raw';
+  readonly strict?: boolean;
   /** Whether the options are for another image as well: a passphrase may be for that one. */
   readonly isOneOfTwo?: boolean | undefined;
 }
@@ -78,6 +79,7 @@ export function openOptions(options: ImageOptions): OpenImageOptions {
     allowReferences: options.allowReference,
     backing: options.backing ? 'open' : 'none',
     log: options.log,
+    strict: options.strict,
     unmapped: options.unmapped,
   };
 }

@@ -29,6 +29,8 @@ export interface OpenContext {
   report(diagnostic: Diagnostic): void;
   /** Whether updates that are only in a log (a journal) are read as if they were done; they are, unless it says `ignore`. */
   readonly log?: 'replay' | 'ignore' | undefined;
+  /** Whether metadata whose checksum is wrong is refused as CORRUPT, where it is read and reported otherwise. */
+  readonly strict?: boolean | undefined;
 }
 
 /** The one shape for containers, partition tables and filesystems. */

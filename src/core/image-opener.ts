@@ -33,6 +33,8 @@ export interface OpenOptions extends ReferencePolicy, ContainerOptions {
    * backing file is lost or not wanted; whatever is read this way is not what the machine saw.
    */
   readonly backing?: 'open' | 'none' | undefined;
+  /** See `OpenContext.strict`. */
+  readonly strict?: boolean | undefined;
 }
 
 /** A file that the image, or a layer of it, names: what became of it, and why. */
@@ -85,10 +87,11 @@ export class ImageOpener implements AsyncDisposable {
 
   /** For the image's own file, and for what opens later: the partition table, filesystems, those of a view too. */
   contextFor(view: View | undefined): OpenContext {
-    const { log } = this.options;
+    const { log, strict } = this.options;
     const context = {
       ...this.#context({ path: this.file.path, place: this.#place, chain: [this.file.identity] }),
       log,
+      strict,
     };
     if (view === undefined) return context;
     return {

@@ -105,6 +105,9 @@ test('every kind of failure has its exit code, one line on standard error, and n
   };
   const truncated = file('truncated.qcow2', readFileSync(demoImage).subarray(0, 60));
   const empty = file('empty.img', '');
+  const wrongSum = Buffer.from(await fixtureBytes('ext/ext4-1k.img'));
+  wrongSum.write('another label', 1024 + 0x78);
+  const mismatched = file('mismatched.img', wrongSum);
   const cases: [readonly string[], number, RegExp][] = [
     [['info', path.join(folder, 'missing.img')], 5, /no such file/],
     [['info', folder], 4, /expected a regular file, found a directory/],
@@ -119,6 +122,7 @@ test('every kind of failure has its exit code, one line on standard error, and n
     [['info', truncated], 3, /qcow2/],
     [['hex', empty, '--offset', '1'], 3, /0 bytes/],
     [['info', demoImage, '--format', 'vdi'], 4, /vdi/],
+    [['ls', mismatched, ':/', '--strict'], 3, /superblock checksum at offset 0x7fc/],
     [['ls'], 2, /missing required argument/],
     [['info', demoImage, '--sector-size', '777'], 2, /power of two/],
     [['info', demoImage, '--nonsense'], 2, /unknown option/],

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { type Image, parseLocator, unsupported } from '../../core/index.ts';
-import { addImageOptions, type Host, imageOf } from '../image-command.ts';
+import { addImageOptions, addStrictOption, type Host, imageOf } from '../image-command.ts';
 import { packagePath } from '../package-file.ts';
 import type { BrowseStart, Faces } from '../run.ts';
 import { type ImageOptions, noteDiagnostics, openNamed, type Session } from '../session.ts';
@@ -21,7 +21,7 @@ export function registerBrowse(host: Host, faces: Faces): void {
   const command: Command = host.program
     .argument('[image]', 'a disk image; without one, the bundled demo image')
     .argument('[locator]', 'where to begin: p2:/etc/passwd');
-  addImageOptions(command)
+  addStrictOption(addImageOptions(command))
     .option('--offset <n>', 'where to begin in its bytes: 0x1f0, 2048s, 1MiB')
     .option('--depth <levels>', 'without a terminal: how deep the tree is printed', parseDepth, 2)
     .option('--json', 'print the tree as JSON');

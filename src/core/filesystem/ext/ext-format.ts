@@ -89,7 +89,7 @@ async function openRecovered(device: BlockDevice, context: OpenContext): Promise
     );
     return { ...recovered, replay };
   } catch (error) {
-    if (!(error instanceof DiskError)) throw error;
+    if (!(error instanceof DiskError) || context.strict === true) throw error;
     report(`the journal holds changes that are not shown, for it cannot be replayed: ${error.message}`);
     return opened;
   }

@@ -25,6 +25,7 @@ export class ExtVolume {
   /** The blocks that a file may own: behind the superblock, before the end. */
   readonly dataBlocks: BlockRange;
   readonly #reporter: BoundedReporter;
+  readonly #strict: boolean;
   readonly #metadata: BlockDevice;
   readonly #inodeTables: LRUCache<number, number> = new LRUCache({ max: MAX_REMEMBERED_GROUPS });
 
@@ -32,6 +33,7 @@ export class ExtVolume {
     this.device = device;
     this.geometry = geometry;
     this.dataBlocks = { first: geometry.firstDataBlock + 1, end: geometry.blockCount };
+    this.#strict = context.strict === true;
     this.#reporter = new BoundedReporter((diagnostic) => context.report(diagnostic));
     this.#metadata = new CachedDevice(device, { blockBytes: METADATA_PIECE_BYTES, limitBytes: METADATA_CACHE_BYTES });
   }
@@ -43,14 +45,16 @@ export class ExtVolume {
 
   /**
    * Says where a checksum is not that of its bytes, on a filesystem that has them; the structure lies at `offset`. What was read
-   * is used all the same.
+   * is used all the same, but where the context is strict: there it is CORRUPT.
    */
   verify(structure: string, offset: number, checksumOf: (seed: number) => Checksum | undefined): void {
     const { checksumSeed } = this.geometry;
     const checksum = checksumSeed === undefined ? undefined : checksumOf(checksumSeed);
     if (checksum === undefined || checksum.stored === checksum.computed) return;
+    const at = offset + checksum.at;
     const [found, expected] = [checksum.stored, checksum.computed].map((sum) => `0x${sum.toString(16)}`);
-    this.report(structure, offset + checksum.at, `the checksum is ${found}, that of its bytes ${expected}`);
+    if (this.#strict) throw corrupt({ layer: 'ext', structure: `${structure} checksum`, offset: at, expected, found });
+    this.report(structure, at, `the checksum is ${found}, that of its bytes ${expected}`);
   }
 
   blockOffset(block: number): number {

@@ -1,12 +1,15 @@
 import test from 'ava';
 import { extFormat } from '../../../../src/core/filesystem/ext/ext-format.ts';
-import { type Diagnostic, MemoryDevice, resolvePath, walk } from '../../../../src/core/index.ts';
+import { type Diagnostic, DiskError, MemoryDevice, resolvePath, walk } from '../../../../src/core/index.ts';
 import { testContext } from '../../../helpers/context.ts';
 import { fixtureBytes, fixtureNames } from '../../../helpers/fixtures.ts';
 
 /** Opens an image and reads every structure of it that has a checksum. */
-async function readAll(bytes: Uint8Array): Promise<{ features: readonly string[]; odd: readonly Diagnostic[] }> {
-  const context = testContext();
+async function readAll(
+  bytes: Uint8Array,
+  strict = false,
+): Promise<{ features: readonly string[]; odd: readonly Diagnostic[] }> {
+  const context = { ...testContext(), strict };
   const filesystem = await extFormat.open(new MemoryDevice(bytes), context);
   for await (const { entry } of walk(filesystem, filesystem.rootId)) {
     const node = await filesystem.node(entry.nodeId);
@@ -125,5 +128,8 @@ for (const { what, fixture, place, structure } of damages) {
     );
     t.regex(odd[0]!.structure ?? '', structure);
     t.regex(odd[0]!.message, /^the checksum is 0x[0-9a-f]+, that of its bytes 0x[0-9a-f]+$/);
+    const refused = await t.throwsAsync(readAll(bytes, true), { instanceOf: DiskError, code: 'CORRUPT' });
+    t.is((refused as DiskError).offset, checksum);
+    t.regex((refused as DiskError).structure?.replace(/ checksum$/, '') ?? '', structure);
   });
 }
