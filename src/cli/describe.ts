@@ -111,7 +111,7 @@ export function volumeJson({ volume, filesystem, content, error }: VolumeContent
 
 /** A node's facts; `path` is absolute in its filesystem. */
 export function nodeJson(node: FileNode, target?: string): Record<string, unknown> {
-  const { id, kind, size, allocated, mode, uid, gid, linkCount, flags, times, deleted } = node;
+  const { id, kind, size, allocated, mode, uid, gid, projectId, linkCount, flags, times, deleted } = node;
   const moments = Object.fromEntries(
     Object.entries(times).map(([name, time]) => [name, time === undefined ? undefined : formatTimestamp(time)]),
   );
@@ -125,6 +125,7 @@ export function nodeJson(node: FileNode, target?: string): Record<string, unknow
     mode: permissions,
     uid,
     gid,
+    projectId,
     linkCount,
     flags,
     times: moments,

@@ -112,6 +112,7 @@ async function facts({ node, volume, path }: NodeTarget, session: Session): Prom
     ['on disk', formatExactBytes(node.allocated)],
     ['mode', node.mode === undefined ? undefined : `${formatMode(node.kind, node.mode)} ${octalMode(node.mode)}`],
     ['owner', node.uid === undefined ? undefined : `uid ${node.uid}, gid ${node.gid ?? '?'}`],
+    ['project', node.projectId?.toString()],
     ['links', node.linkCount?.toString()],
     ['flags', node.flags.length === 0 ? undefined : node.flags.map(escapeText).join(', ')],
     ['deleted', node.deleted ? 'yes' : undefined],

@@ -69,6 +69,8 @@ interface NodeBase {
   readonly mode?: number;
   readonly uid?: number;
   readonly gid?: number;
+  /** The project whose quota it counts for; absent where the filesystem has none. */
+  readonly projectId?: number | undefined;
   readonly linkCount?: number;
   /** FAT attributes or ext flags in words: `read-only`, `hidden`, `immutable`, ... */
   readonly flags: readonly string[];

@@ -61,6 +61,7 @@ async function nodeFacts(item: EntryItem, node: FileNode, signal: AbortSignal): 
   facts.push(['on disk', formatExactBytes(node.allocated)]);
   if (node.mode !== undefined) facts.push(['mode', formatModeBits(node.mode, node.kind)]);
   if (node.uid !== undefined) facts.push(['owner', `uid ${node.uid}, gid ${node.gid ?? '?'}`]);
+  if (node.projectId !== undefined) facts.push(['project', String(node.projectId)]);
   if (node.linkCount !== undefined) facts.push(['links', String(node.linkCount)]);
   if (node.flags.length > 0) facts.push(['flags', node.flags.map(escapeText).join(', ')]);
   if (item.deleted || node.deleted) facts.push(['deleted', 'yes']);

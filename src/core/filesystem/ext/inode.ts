@@ -8,6 +8,8 @@ import { decodeTimestamp } from './timestamp.ts';
 
 const BASE_BYTES = 128;
 const STRUCT_BYTES = 160;
+/** `i_extra_isize` that reaches over `i_projid`. */
+const PROJECT_EXTRA_BYTES = 32;
 /** Where the 60 bytes of block map, extent tree, inline data or symlink target lie in an inode. */
 export const I_BLOCK_OFFSET = 0x28;
 export const I_BLOCK_BYTES = 60;
@@ -42,6 +44,7 @@ export const INODE = new Struct(
     accessTimeExtra: u32le(0x8c),
     createTime: i32le(0x90),
     createTimeExtra: u32le(0x94),
+    projectId: u32le(0x9c),
   },
   STRUCT_BYTES,
 );
@@ -69,6 +72,8 @@ export interface Inode {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
+  /** Undefined without the project feature, or where the inode has no room for it. */
+  readonly projectId: number | undefined;
   readonly size: number;
   readonly linkCount: number;
   readonly generation: number;
@@ -107,6 +112,7 @@ export function parseInode(bytes: Uint8Array, id: number, offset: number, geomet
     mode: bitField(raw.mode, 0, 12),
     uid: joinHalf(raw.uidHigh, raw.uidLow),
     gid: joinHalf(raw.gidHigh, raw.gidLow),
+    projectId: hasProject(geometry) && (extraSize ?? 0) >= PROJECT_EXTRA_BYTES ? raw.projectId : undefined,
     size,
     linkCount: raw.linkCount,
     generation: raw.generation,
@@ -129,6 +135,10 @@ function extraSizeOf(bytes: Uint8Array): number | undefined {
   if (bytes.length <= BASE_BYTES) return 0;
   const extraSize = bytes[BASE_BYTES]! + bytes[BASE_BYTES + 1]! * 256;
   return extraSize % 4 === 0 && BASE_BYTES + extraSize <= bytes.length ? extraSize : undefined;
+}
+
+function hasProject({ features }: Geometry): boolean {
+  return features.readOnlyCompatible.has('project');
 }
 
 function joinHalf(high: number, low: number): number {

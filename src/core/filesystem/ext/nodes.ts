@@ -31,6 +31,7 @@ class ExtNode {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
+  readonly projectId: number | undefined;
   readonly linkCount: number;
   readonly flags: readonly string[];
   readonly deleted: boolean;
@@ -46,6 +47,7 @@ class ExtNode {
     this.mode = inode.mode;
     this.uid = inode.uid;
     this.gid = inode.gid;
+    this.projectId = inode.projectId;
     this.linkCount = inode.linkCount;
     this.flags = inodeFlagWords(inode.flags);
     this.deleted = inode.linkCount === 0;
