@@ -7,13 +7,14 @@ import { useLoader } from './hooks/use-loader.ts';
 import { useRedraw } from './hooks/use-redraw.ts';
 import { useTerminal } from './hooks/use-terminal.ts';
 import { useTuiState } from './hooks/use-tui-state.ts';
-import { createLoader } from './load/load.ts';
+import type { Loader } from './load/load.ts';
 import { BrowseScreen } from './screens/browse-screen.tsx';
 import { initialState, type StartOptions } from './state/initial-state.ts';
 import { createTheme } from './theme.ts';
 
 export interface AppProps {
   readonly image: Image;
+  readonly load: Loader;
   readonly start: StartOptions;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Wipes the screen, so that the next frame is drawn whole: terminals move and cut lines when they are resized. */
@@ -21,12 +22,11 @@ export interface AppProps {
 }
 
 /** The state, what feeds it (keys, window size, what was read), and the screen. */
-export function App({ image, start, environment, onResized }: AppProps): ReactNode {
+export function App({ image, load, start, environment, onResized }: AppProps): ReactNode {
   const { exit } = useApp();
   const viewport = useWindowSize();
   const { columns, rows } = viewport;
   const { state, latest, dispatch } = useTuiState(() => initialState(image, { columns, rows }, start));
-  const [load] = useState(() => createLoader(image));
   const [theme] = useState(() => createTheme(environment));
   useTerminal();
   useKeys(latest, dispatch);

@@ -1,6 +1,7 @@
 /** Everything a key can do. */
 export type Command =
   | 'quit'
+  | 'interrupt'
   | 'help'
   | 'diagnostics'
   | 'close'
@@ -10,10 +11,14 @@ export type Command =
   | 'show-text'
   | 'zoom'
   | 'goto'
+  | 'filter'
   | 'find'
   | 'find-next'
   | 'find-previous'
   | 'toggle-deleted'
+  | 'extract'
+  | 'check'
+  | 'report'
   | 'toggle-endianness'
   | 'up'
   | 'down'
@@ -69,10 +74,8 @@ export const keymap: readonly Binding[] = [
   bind('tree', 'page-down', ['pagedown', 'ctrl+f', ' '], 'page down'),
   bind('tree', 'first', ['home'], 'first row'),
   bind('tree', 'last', ['end', 'G'], 'last row'),
-  bind('tree', 'find', ['/'], 'find a name among the rows, as you type', 'find'),
-  bind('tree', 'find-next', ['n'], 'next match'),
-  bind('tree', 'find-previous', ['N'], 'previous match'),
-  bind('tree', 'close', ['esc'], 'give up a goto that is under way'),
+  bind('tree', 'filter', ['/'], 'narrow the rows of this directory to names with a text, as you type', 'filter'),
+  bind('tree', 'close', ['esc'], 'give up a goto, cancel what runs, stop a search, end a filter: one at a time'),
 
   bind('hex', 'up', ['up', 'k'], 'row up'),
   bind('hex', 'down', ['down', 'j'], 'row down'),
@@ -102,11 +105,18 @@ export const keymap: readonly Binding[] = [
   bind('global', 'show-hex', ['2'], 'bytes'),
   bind('global', 'show-text', ['3'], 'text'),
   bind('global', 'goto', ['g', ':'], 'go to an offset (0x1f0, 2048s, 1MiB, +512) or a place (p2:/etc/passwd)', 'goto'),
+  bind('global', 'find', ['f'], 'find files by name: a part of it, or a pattern (*.log, /etc/*)', 'find'),
+  bind('global', 'find-next', ['n'], 'next file found'),
+  bind('global', 'find-previous', ['N'], 'previous file found'),
+  bind('global', 'extract', ['x'], 'extract a file, a directory or a filesystem, recover a deleted file', 'extract'),
+  bind('global', 'toggle-deleted', ['d'], 'list deleted entries, or not', 'deleted'),
+  bind('global', 'check', ['c'], 'check the filesystem; changes nothing'),
+  bind('global', 'report', ['r'], 'what the last extraction, check or find has to tell'),
   bind('global', 'zoom', ['z'], 'give the right pane the whole width', 'zoom'),
-  bind('global', 'toggle-deleted', ['x'], 'list deleted entries, or not'),
   bind('global', 'diagnostics', ['!'], 'what was odd in the image'),
   bind('global', 'help', ['?'], 'this help', 'help'),
-  bind('global', 'quit', ['q', 'ctrl+c'], 'quit', 'quit'),
+  bind('global', 'quit', ['q'], 'quit', 'quit'),
+  bind('global', 'interrupt', ['ctrl+c'], 'cancel what runs; quit when nothing does'),
 
   bind('overlay', 'up', ['up', 'k'], 'line up'),
   bind('overlay', 'down', ['down', 'j'], 'line down'),
@@ -114,8 +124,8 @@ export const keymap: readonly Binding[] = [
   bind('overlay', 'page-down', ['pagedown', 'ctrl+f', ' '], 'page down'),
   bind('overlay', 'first', ['home'], 'beginning'),
   bind('overlay', 'last', ['end', 'G'], 'end'),
-  bind('overlay', 'close', ['esc', 'enter', 'q', '?', '!'], 'close', 'close'),
-  bind('overlay', 'quit', ['ctrl+c'], 'quit'),
+  bind('overlay', 'close', ['esc', 'enter', 'q', '?', '!', 'r'], 'close', 'close'),
+  bind('overlay', 'interrupt', ['ctrl+c'], 'cancel what runs; quit when nothing does'),
 
   bind('prompt', 'prompt-accept', ['enter'], 'accept', 'accept'),
   bind('prompt', 'prompt-cancel', ['esc', 'ctrl+c'], 'cancel', 'cancel'),
@@ -132,7 +142,7 @@ export const contextTitles: Readonly<Record<KeyContext, string>> = {
   hex: 'Bytes',
   page: 'Details and text',
   global: 'Everywhere',
-  overlay: 'Help and diagnostics',
+  overlay: 'Help, diagnostics and reports',
   prompt: 'Prompt',
 };
 

@@ -1,12 +1,17 @@
 import { render } from 'ink';
 import { DiskError, type Image } from '../core/index.ts';
 import { App } from './app.tsx';
+import { createLoader, type Loader } from './load/load.ts';
 import type { StartOptions } from './state/initial-state.ts';
 
 export type TuiOptions = StartOptions;
 
 const CLEAR_SCREEN = '\x1b[2J\x1b[H';
 const FRAMES_PER_SECOND = 60;
+/** What ends the program; a file that is half written is removed first. */
+const SIGNALS = ['SIGTERM', 'SIGHUP', 'SIGINT'] as const;
+/** How long a signal to ourselves may take. */
+const SIGNAL_MS = 500;
 /** Any time will do: the timer is there to keep the process alive, not to fire. */
 const KEEP_ALIVE_MS = 60_000;
 
@@ -24,10 +29,18 @@ export async function runTui(image: Image, options: TuiOptions = {}): Promise<vo
   let repaint = (): void => undefined;
   let bug: Error | undefined;
   let breakDown = (_error: Error): void => undefined;
+  let endedBy: NodeJS.Signals | undefined;
+  const end = (signal: NodeJS.Signals): void => {
+    endedBy ??= signal;
+    leave();
+  };
+  for (const signal of SIGNALS) process.on(signal, end);
+  const jobs = endable(createLoader(image));
   const keepAlive = setInterval(() => undefined, KEEP_ALIVE_MS);
   try {
     const wipe = (): void => repaint();
-    const instance = render(<App image={image} start={options} environment={process.env} onResized={wipe} />, {
+    const app = <App image={image} load={jobs.load} start={options} environment={process.env} onResized={wipe} />;
+    const instance = render(app, {
       alternateScreen: true,
       incrementalRendering: true,
       maxFps: FRAMES_PER_SECOND,
@@ -52,11 +65,41 @@ export async function runTui(image: Image, options: TuiOptions = {}): Promise<vo
     await instance.waitUntilExit();
     if (bug !== undefined) throw bug;
   } finally {
+    await jobs.end();
+    for (const signal of SIGNALS) process.off(signal, end);
     stdin.off('end', leave).off('error', leave);
     process.off('uncaughtException', breakDown);
     clearInterval(keepAlive);
     stdin.setRawMode(false);
+    if (endedBy !== undefined) await endBy(endedBy);
   }
+}
+
+/** Ends the process by the signal that it was sent, as whoever sent it expects; goes on where somebody else takes it. */
+async function endBy(signal: NodeJS.Signals): Promise<void> {
+  process.kill(process.pid, signal);
+  // It comes through the event loop where anybody listened to it: without a timer the process would be over before.
+  await new Promise((resolve) => setTimeout(resolve, SIGNAL_MS));
+}
+
+/** A loader whose jobs can be ended: one that writes files still removes the file that is half written, and reads from the image until then. */
+function endable(load: Loader): { readonly load: Loader; readonly end: () => Promise<void> } {
+  const ending = new AbortController();
+  const running = new Set<Promise<unknown>>();
+  return {
+    load: (request, signal, tell) => {
+      if (request.kind !== 'task') return load(request, signal, tell);
+      const job = load(request, AbortSignal.any([signal, ending.signal]), tell);
+      running.add(job);
+      const forget = (): void => void running.delete(job);
+      job.then(forget, forget);
+      return job;
+    },
+    end: async () => {
+      ending.abort();
+      await Promise.allSettled(running);
+    },
+  };
 }
 
 function requireTerminal(isInput: boolean, isOutput: boolean): void {

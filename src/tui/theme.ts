@@ -15,6 +15,10 @@ export type Role =
   | 'special'
   | 'structure'
   | 'deleted'
+  | 'match'
+  | 'selectedMatch'
+  | 'intact'
+  | 'likely'
   | 'error'
   | 'warning'
   | 'label'
@@ -60,6 +64,10 @@ const LOOKS: Readonly<Record<Role, Look>> = {
   special: { colors: [33] },
   structure: { attributes: [BOLD] },
   deleted: { attributes: [DIM, STRIKE] },
+  match: { attributes: [BOLD, UNDERLINE], colors: [33] },
+  selectedMatch: { attributes: [INVERSE, BOLD, UNDERLINE] },
+  intact: { colors: [32] },
+  likely: { colors: [36] },
   error: { attributes: [BOLD], colors: [31] },
   warning: { colors: [33] },
   label: { colors: [36] },

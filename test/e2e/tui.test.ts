@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { copyFileSync, readFileSync, statSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
@@ -77,7 +77,7 @@ test('help lists the keys; escape leaves it; ctrl-c quits', async (t) => {
   const terminal = open(t, ['plain'], { columns: 100, rows: 60 });
   await terminal.see(/GPT partition table/);
   terminal.type('?');
-  await terminal.see(/find a name among the rows, as you type/);
+  await terminal.see(/narrow the rows of this directory to names with a text/);
   terminal.type('\x1b');
   await terminal.see(/▸ p1 root/);
   terminal.type('!');
@@ -125,10 +125,9 @@ test('a size that goes and comes back while the program is busy leaves nothing m
   terminal.type(ENTER);
   const before = await terminal.see(/file-000000\.txt/);
   terminal.type('/');
-  await terminal.see(/Find/);
-  terminal.type(`no such name${ENTER}`);
+  await terminal.see(/Filter:/);
   // Each looks through all the rows: the program is at it while the window changes and is put back.
-  terminal.type('n'.repeat(300));
+  terminal.type('f\x7f'.repeat(100));
   for (const [columns, rows] of [
     [60, 12],
     [140, 5],
@@ -169,9 +168,98 @@ test('100,000 entries are opened and crossed', async (t) => {
   terminal.type(ENTER);
   await terminal.see(/file-000000\.txt/);
   terminal.type('G');
-  await terminal.see(/100012\/100012/);
+  await terminal.see(/100013\/100013/);
   terminal.type('\x1b[5~');
   await terminal.see(/file-099999\.txt/);
+  t.pass();
+});
+
+test('100,000 entries are filtered as you type', async (t) => {
+  const terminal = open(t, ['big', 'p1:/many']);
+  await terminal.see(/▸ many/);
+  terminal.type(ENTER);
+  await terminal.see(/file-000000\.txt/);
+  terminal.type('/');
+  await terminal.see(/Filter:/);
+  terminal.type('98765');
+  await terminal.see(/^ \/98765 +\d+\/14 │[\s\S]*▾ many\/[^\n]*\n +file-098765\.txt +│/);
+  terminal.type(ENTER);
+  await terminal.see(/f find/);
+  terminal.type('\x1b');
+  await terminal.see(/9877\d\/100013/);
+  t.pass();
+});
+
+test('files are found in the whole filesystem, and gone through', async (t) => {
+  const terminal = open(t, ['plain', 'p1:']);
+  await terminal.see(/▸ etc\//);
+  terminal.type('f');
+  await terminal.see(/Find files:/);
+  terminal.type(`*n*s*.txt${ENTER}`);
+  await terminal.see(/1 of \d+ names match "\*n\*s\*\.txt": n and N go through them/);
+  await terminal.see(/p1:\/home\/alice\/notes\.txt\n/);
+  terminal.type('f');
+  await terminal.see(/Find files:/);
+  terminal.type(`pass${ENTER}`);
+  await terminal.see(/\/etc\/passwd\n/);
+  terminal.type('r');
+  await terminal.see(/Sectorscope: Finding pass[\s\S]*p1:\/etc\/passwd/);
+  t.pass();
+});
+
+test('a directory is extracted to the folder that is typed, and an extraction under way is canceled', async (t) => {
+  const folder = temporaryFolder(t);
+  const terminal = open(t, ['plain', 'p1:/etc']);
+  await terminal.see(/p1:\/etc\n/);
+  terminal.type('x');
+  await terminal.see(/Extract to: \.\/etc/);
+  terminal.type(`\x15${folder}/etc${ENTER}`);
+  await terminal.see(/2 files \(75 B\), 1 directory extracted to/);
+  t.deepEqual(readdirSync(path.join(folder, 'etc')).sort(), ['hostname', 'passwd']);
+  const big = open(t, ['files', 'p1:/many']);
+  await big.see(/p1:\/many\n/);
+  big.type('x');
+  await big.see(/Extract to: \.\/many/);
+  big.type(`\x15${folder}/many${ENTER}`);
+  await big.see(/Extracting: [\d,]+ entries .*Ctrl-C cancels/);
+  big.type('q');
+  await big.see(/q again cancels it and quits/);
+  big.type('\x03');
+  await big.see(/canceled: of [\d,]+ entries [\s\S]* what was whole stays/);
+  big.type('q');
+  t.is((await big.exited).exitCode, 0);
+});
+
+test('quitting, or a signal, in the middle of an extraction ends that first', async (t) => {
+  const folder = temporaryFolder(t);
+  for (const way of ['quit', 'signal'] as const) {
+    const terminal = open(t, ['files', 'p1:/many']);
+    await terminal.see(/p1:\/many\n/);
+    terminal.type('x');
+    await terminal.see(/Extract to: \.\/many/);
+    terminal.type(`\x15${folder}/${way}${ENTER}`);
+    await terminal.see(/[\d,]+ entries .*Ctrl-C cancels/);
+    if (way === 'signal') terminal.kill('SIGTERM');
+    else terminal.type('qq');
+    const { exitCode, signal } = await terminal.exited;
+    if (way === 'signal') t.true(signal === 15 || exitCode === 143);
+    else t.is(exitCode, 0);
+    await terminal.see(() => !terminal.isAlternate && terminal.isCursorShown);
+    const count = readdirSync(path.join(folder, way)).length;
+    t.true(count > 0 && count < 20_000, String(count));
+  }
+});
+
+test('a check shows its findings, worded and not only colored, and its verdict', async (t) => {
+  const terminal = open(t, ['findings', 'p1:'], { env: { NO_COLOR: '1' } });
+  await terminal.see(/▸ etc\//);
+  terminal.type('c');
+  await terminal.see(/p1: ext4 is not consistent: 40 errors \(r lists them\)/);
+  await terminal.see(/error: p1 inode 3 at 0xc00/);
+  terminal.type('G');
+  await terminal.see(/error: p1 inode 39 at 0x9c00/);
+  terminal.type('\x1b');
+  await terminal.see(/▸ etc\//);
   t.pass();
 });
 

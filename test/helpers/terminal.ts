@@ -14,7 +14,7 @@ const PATIENCE = 20_000;
 
 /** A program on a pty with a terminal emulator behind it: what is tested is what a user would see. */
 export class TestTerminal {
-  readonly exited: Promise<{ readonly exitCode: number }>;
+  readonly exited: Promise<{ readonly exitCode: number; readonly signal?: number }>;
   /** Everything that the program wrote. */
   output = '';
   readonly #screen: InstanceType<typeof xterm.Terminal>;

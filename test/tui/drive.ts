@@ -38,7 +38,9 @@ export class Driver {
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const [request] = wantedRequests(this.state);
       if (request === undefined) return this;
-      this.send(await this.#load(request, new AbortController().signal));
+      const controller = new AbortController();
+      if (request.kind === 'task' && request.isCanceled) controller.abort();
+      this.send(await this.#load(request, controller.signal, (action) => this.send(action)));
     }
     throw new Error('the state never stops wanting');
   }

@@ -133,7 +133,7 @@ test('a filesystem with a journal that was replayed has the state before it as a
   await using image = await openImage(await fixtureFile('ext/journal-1k.img', temporaryFolder(t)));
   const driver = await new Driver(image, { columns: 100, rows: 40 }).settle();
   const labels = () => driver.labels.slice(2);
-  t.deepEqual(labels(), ['ext4', 'dir/', 'lost+found/', 'new/', 'before log replay']);
+  t.deepEqual(labels(), ['ext4', 'dir/', 'lost+found/', 'new/', 'recoverable files', 'before log replay']);
   await driver.goto('log=ignore/:/dir/file-1');
   t.is(driver.selected, 'file-1');
   t.is(driver.state.message, undefined);

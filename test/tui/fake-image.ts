@@ -1,8 +1,10 @@
 import { RawContainer } from '../../src/core/container/raw.ts';
 import {
+  type CheckOptions,
   type Directory,
   type DirectoryEntry,
   DiskError,
+  type ExtendedAttribute,
   type FileNode,
   type FileSystem,
   type Finding,
@@ -13,6 +15,7 @@ import {
   type PartitionTable,
   RangeView,
   type RecoverableFile,
+  type RecoverableOptions,
   type RegularFile,
   Volume,
 } from '../../src/core/index.ts';
@@ -20,6 +23,19 @@ import { testContext } from '../helpers/context.ts';
 
 /** What a fake directory holds: another directory, the bytes of a file, a link's target, or an error that reading it throws. */
 export type FakeTree = { readonly [name: string]: FakeTree | Uint8Array | string | DiskError };
+
+/** What a fake filesystem has besides its tree. */
+export interface FakeExtras {
+  /** Deleted entries of the root. */
+  readonly deleted?: readonly DirectoryEntry[];
+  /** Nodes of the tree that are told to be free: the root is 2, its first child 3, and so on in depth. */
+  readonly freeIds?: readonly number[];
+  readonly attributes?: readonly ExtendedAttribute[];
+  readonly findings?: readonly Finding[];
+  readonly recoverables?: (filesystem: FakeFileSystem) => Promise<readonly RecoverableFile[]>;
+  /** What a check or a search for recoverable files waits for before it ends. */
+  readonly hold?: (signal: AbortSignal | undefined) => Promise<void>;
+}
 
 const SECTOR = 512;
 const MIB = 1024 * 1024;
@@ -42,11 +58,13 @@ export class FakeFileSystem implements FileSystem {
   /** How many times a node was asked for. */
   nodeReads = 0;
   readonly #nodes: (FakeTree[string] | undefined)[] = [undefined, undefined];
+  readonly #extras: FakeExtras;
   readonly #offsets = new Map<number, number>();
   readonly #ids = new Map<object, number>();
 
-  constructor(tree: FakeTree, device: MemoryDevice) {
+  constructor(tree: FakeTree, device: MemoryDevice, extras: FakeExtras = {}) {
     this.device = device;
+    this.#extras = extras;
     this.#add(tree, { offset: 64 * 1024 });
   }
 
@@ -62,24 +80,40 @@ export class FakeFileSystem implements FileSystem {
     }
   }
 
-  async *check(): AsyncGenerator<Finding, void> {}
+  async *check({ signal, onProgress }: CheckOptions = {}): AsyncGenerator<Finding, void> {
+    for (const [done, finding] of this.#extras.findings?.entries() ?? []) {
+      signal?.throwIfAborted();
+      onProgress?.({ done, total: this.#extras.findings!.length });
+      yield finding;
+    }
+    await this.#extras.hold?.(signal);
+  }
 
-  async *recoverable(): AsyncGenerator<RecoverableFile, void> {}
+  async *recoverable({ signal, onProgress }: RecoverableOptions = {}): AsyncGenerator<RecoverableFile, void> {
+    for (const [done, file] of (await this.#extras.recoverables?.(this))?.entries() ?? []) {
+      signal?.throwIfAborted();
+      onProgress?.({ done, total: 100 });
+      yield file;
+    }
+    await this.#extras.hold?.(signal);
+  }
 
   async node(id: number): Promise<FileNode> {
     this.nodeReads += 1;
     const value = this.#nodes[id];
+    if (value === undefined) throw new DiskError('NOT_FOUND', { layer: 'ext', structure: `inode ${id}` });
     if (value instanceof DiskError) throw value;
+    const isFree = this.#extras.freeIds?.includes(id) ?? false;
     const base = {
       id,
       allocated: 1024,
       mode: 0o644,
       uid: 1000,
       gid: 1000,
-      linkCount: 1,
+      linkCount: isFree ? 0 : 1,
       flags: [],
-      deleted: false,
-      attributes: async () => [],
+      deleted: isFree,
+      attributes: async () => this.#extras.attributes ?? [],
       location: { start: 4096 + (id % 256) * 128, length: 128 },
       times: TIMES,
     } satisfies FakeNodeBase & Record<string, unknown>;
@@ -103,6 +137,7 @@ export class FakeFileSystem implements FileSystem {
 
   #directory(base: Omit<RegularFile, 'kind' | 'size' | 'extents'>, tree: FakeTree, id: number): Directory {
     const nodes = this.#nodes;
+    const deletedHere = id === this.rootId ? (this.#extras.deleted ?? []) : [];
     const entries = (): DirectoryEntry[] => {
       let childId = id;
       return Object.entries(tree).map(([name, value]) => {
@@ -116,11 +151,12 @@ export class FakeFileSystem implements FileSystem {
       ...base,
       kind: 'directory',
       size: 1024,
-      async *entries() {
+      async *entries({ deleted } = {}) {
         yield* entries();
+        if (deleted === true) yield* deletedHere;
       },
-      async *entryBatches() {
-        yield entries();
+      async *entryBatches({ deleted } = {}) {
+        yield deleted === true ? [...entries(), ...deletedHere] : entries();
       },
       lookup: async (wanted) => entries().find(({ name }) => name === wanted),
       async *extents({ start, length }) {
@@ -154,7 +190,10 @@ export const damagedFileSystem = new DiskError('CORRUPT', {
 });
 
 /** A disk of 4 MiB with three partitions: the fake filesystem, a damaged one, and one with nothing in it. */
-export function fakeImage(tree: FakeTree): { readonly image: Image; readonly filesystem: FakeFileSystem } {
+export function fakeImage(
+  tree: FakeTree,
+  extras: FakeExtras = {},
+): { readonly image: Image; readonly filesystem: FakeFileSystem } {
   const bytes = new Uint8Array(4 * MIB);
   const disk = new MemoryDevice(bytes);
   const partitions = [1, 2, 3].map((number): Partition => {
@@ -184,7 +223,7 @@ export function fakeImage(tree: FakeTree): { readonly image: Image; readonly fil
     properties: [{ key: 'diskGuid', value: 'FAKE' }],
   };
   const volumeBytes = new MemoryDevice(bytes.subarray(MIB, 2 * MIB));
-  const filesystem = new FakeFileSystem(tree, volumeBytes);
+  const filesystem = new FakeFileSystem(tree, volumeBytes, extras);
   const results = [filesystem, damagedFileSystem, undefined];
   const container = new RawContainer(disk);
   const volumes = partitions.map((partition, index) => {

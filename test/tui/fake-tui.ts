@@ -15,11 +15,21 @@ const trees: Readonly<Record<string, () => FakeTree>> = {
     'binary.bin': Uint8Array.from({ length: 4096 }, (_, index) => index % 256),
   }),
   big: () => ({ many: bigDirectory(100_000), small: text('x') }),
+  files: () => ({
+    many: Object.fromEntries(Array.from({ length: 20_000 }, (_, index) => [`file-${index}`, new Uint8Array(0)])),
+  }),
   hostile: () => Object.fromEntries(hostileNames.map((name) => [name, text('x')])),
 };
 
 const [name = 'plain', locator, offset] = process.argv.slice(2);
-const { image } = fakeImage((trees[name] ?? trees['plain']!)());
+const findings = Array.from({ length: 40 }, (_, index) => ({
+  severity: 'error' as const,
+  code: 'odd',
+  structure: `inode ${index}`,
+  offset: index * 1024,
+  message: 'is odd',
+}));
+const { image } = fakeImage((trees[name] ?? trees['plain']!)(), name === 'findings' ? { findings } : {});
 if (name === 'broken') {
   // A bug of ours while drawing: only what the interface does then can be tested.
   Object.defineProperty(image.container, 'format', {

@@ -67,9 +67,9 @@ test('a pane shares its keys with the global ones; a prompt and an overlay do no
   t.is(commandFor('tree', 'unknown'), undefined);
 });
 
-test('ctrl-c leaves from everywhere, but in a prompt it cancels the prompt', (t) => {
+test('ctrl-c cancels or leaves from everywhere, but in a prompt it cancels the prompt', (t) => {
   for (const context of contexts)
-    t.is(commandFor(context, 'ctrl+c'), context === 'prompt' ? 'prompt-cancel' : 'quit', context);
+    t.is(commandFor(context, 'ctrl+c'), context === 'prompt' ? 'prompt-cancel' : 'interrupt', context);
 });
 
 test('the hints of a context name its own keys first', (t) => {

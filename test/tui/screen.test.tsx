@@ -41,6 +41,51 @@ test('every screen is as large as the terminal, at every size, with whatever nam
   }
 });
 
+test('prompts, reports, progress and filters leave the screen as large as it is, with whatever names', async (t) => {
+  const tree = Object.fromEntries(hostileNames.map((name) => [name, text('some\ntext')]));
+  const findings = hostileNames.map(
+    (name) => ({ severity: 'error', code: 'odd', structure: name, message: name.repeat(20), owners: [name] }) as const,
+  );
+  for (const [columns, rows] of [
+    [60, 12],
+    [80, 24],
+    [200, 50],
+  ] as const) {
+    const driver = await new Driver(fakeImage(tree, { findings }).image, { columns, rows }).settle();
+    await driver.goto('p1:');
+    const isWhole = (what: string): void => {
+      const lines = linesOf(<BrowseScreen state={driver.state} />, columns);
+      t.is(lines.length, rows, `${columns}x${rows} ${what}`);
+      for (const line of lines) t.true(displayWidth(line) <= columns, `${columns}x${rows} ${what}: ${line}`);
+      t.notRegex(lines.join(''), /[\x00-\x1f\x7f-\x9f\u202e]/, what);
+    };
+    driver.press('check');
+    isWhole('under way');
+    await driver.settle();
+    isWhole('findings');
+    driver.press('last');
+    isWhole('their end');
+    driver.press('close');
+    isWhole('verdict');
+    driver.press('find');
+    driver.type(hostileNames.join(''));
+    isWhole('find');
+    driver.press('prompt-clear');
+    driver.type('e');
+    driver.press('prompt-accept');
+    isWhole('finding');
+    await driver.settle();
+    isWhole('found');
+    driver.press('filter');
+    driver.type('n');
+    isWhole('filter');
+    driver.press('prompt-accept', 'extract');
+    isWhole('extract');
+    driver.press('prompt-accept');
+    isWhole('extracting');
+  }
+});
+
 test('a message that is longer than a line is shown to its end, and the screen stays as large', async (t) => {
   for (const [columns, rows] of [
     [60, 12],
@@ -106,9 +151,9 @@ test('a prompt longer than the screen shows its end, the caret and what is wrong
   driver.press('prompt-clear');
   driver.type('日本語'.repeat(60));
   t.is(displayWidth(footer().trimEnd()), 78, 'the caret stands after it, inside the screen');
-  driver.press('prompt-cancel', 'find');
+  driver.press('prompt-cancel', 'filter');
   driver.type('no such name');
-  t.regex(footer(), /^ Find: no such name\s+no match/);
+  t.regex(footer(), /^ Filter: no such name\s+no match/);
 });
 
 const row = (part: string, type: string, name: string): TableRow => ({

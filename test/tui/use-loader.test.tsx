@@ -13,14 +13,15 @@ interface Running {
   readonly request: LoadRequest;
   readonly signal: AbortSignal;
   readonly answer: (action: TuiAction) => void;
+  readonly tell: (action: TuiAction) => void;
 }
 
 /** A loader whose answers the test gives when it likes. */
 function mounted(initial: TuiState) {
   const running: Running[] = [];
   const dispatched: TuiAction[] = [];
-  const load = (request: LoadRequest, signal: AbortSignal): Promise<TuiAction> =>
-    new Promise((answer) => running.push({ request, signal, answer }));
+  const load = (request: LoadRequest, signal: AbortSignal, tell: (action: TuiAction) => void): Promise<TuiAction> =>
+    new Promise((answer) => running.push({ request, signal, answer, tell }));
   const dispatch = (action: TuiAction): void => void dispatched.push(action);
   function Probe({ state }: { state: TuiState }): ReactNode {
     useLoader(state, dispatch, load);
@@ -59,6 +60,29 @@ test('what is wanted no longer is aborted, and its answer is dropped', async (t)
   first!.answer({ type: 'details', subject: 0, result: { sections: [] } });
   await tick();
   t.deepEqual(probe.dispatched, []);
+  probe.end();
+});
+
+test('a canceled task is aborted, and what it answers is still sent on; what is wanted no longer tells nothing', async (t) => {
+  const state = initialState(fakeImage({}).image, { columns: 80, rows: 24 });
+  const job = { kind: 'check', volumes: [] } as const;
+  const task = { id: 7, job, subject: 0, progress: 'checking', isCanceled: false };
+  const probe = mounted({ ...state, task });
+  await tick();
+  const [running] = probe.of('task');
+  probe.show({ ...state, task: { ...task, isCanceled: true } });
+  await tick();
+  t.true(running!.signal.aborted);
+  t.is(probe.of('task').length, 1);
+  const ended: TuiAction = { type: 'task-ended', task: 7, summary: { text: 'canceled', tone: 'info' }, entries: [] };
+  running!.answer(ended);
+  await tick();
+  t.deepEqual(probe.dispatched, [ended]);
+  const [details] = probe.of('details');
+  probe.show(reduce(state, { type: 'command', command: 'down' }));
+  await tick();
+  details!.tell(ended);
+  t.is(probe.dispatched.length, 1);
   probe.end();
 });
 

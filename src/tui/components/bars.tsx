@@ -1,12 +1,15 @@
 import { Text } from 'ink';
 import { type ReactNode, useContext } from 'react';
 import { escapeText } from '../../core/index.ts';
-import { hintsFor } from '../keymap.ts';
+import { hintsFor, type KeyContext } from '../keymap.ts';
 import { imageOf, keyContext, layoutIn, scrollLimit } from '../state/selectors.ts';
-import type { Prompt, Tab, TuiState } from '../state/state.ts';
-import { displayWidth, padTo, tailOf, truncate, wrapWords } from '../text/fit.ts';
+import type { Tab, TuiState } from '../state/state.ts';
+import type { Task } from '../state/task.ts';
+import { selectedPosition, shownCount } from '../state/tree-filter.ts';
+import { displayWidth, padTo, wrapWords } from '../text/fit.ts';
 import { statusParts } from '../text/status.ts';
 import type { Theme } from '../theme.ts';
+import { promptLine } from './prompt-line.ts';
 import { ThemeContext } from './theme-context.ts';
 
 const TABS: readonly (readonly [Tab, string])[] = [
@@ -14,20 +17,14 @@ const TABS: readonly (readonly [Tab, string])[] = [
   ['hex', '2 Bytes'],
   ['text', '3 Text'],
 ];
-const PROMPT_TITLES = { goto: 'Go to offset or place: ', find: 'Find: ' } as const;
-const PROMPT_EXAMPLES = {
-  goto: '0x1f0  2048s  +512  p2:/etc/passwd  layer=1/p2',
-  find: 'part of a name among the rows',
-} as const;
 
 /** The headings of both panes; the one that has the keys stands out. */
 export function HeadingBar({ state }: { state: TuiState }): ReactNode {
   const theme = useContext(ThemeContext);
   const { columns } = state.viewport;
   if (state.overlay !== undefined) {
-    const title = state.overlay.kind === 'help' ? 'Keys' : `Diagnostics (${imageOf(state).diagnostics.length})`;
     const mark = scrollMark(state);
-    const heading = padTo(` Sectorscope: ${title}`, columns - displayWidth(mark)) + mark;
+    const heading = padTo(` Sectorscope: ${overlayTitle(state)}`, columns - displayWidth(mark)) + mark;
     return <Text wrap="truncate">{theme.paint('barStrong', heading)}</Text>;
   }
   const { treeWidth, viewWidth } = layoutIn(state);
@@ -39,11 +36,18 @@ export function HeadingBar({ state }: { state: TuiState }): ReactNode {
     padTo(tabs, viewWidth - displayWidth(right)) + right,
   );
   if (treeWidth === 0) return <Text wrap="truncate">{view}</Text>;
-  const { selected, rows } = state.tree;
-  const position = ` ${selected + 1}/${rows.length} `;
-  const title = padTo(' Sectorscope', treeWidth - position.length) + position;
+  const position = ` ${selectedPosition(state.tree) + 1}/${shownCount(state.tree)} `;
+  const filter = state.tree.filter?.text ?? '';
+  const name = filter === '' ? ' Sectorscope' : ` /${escapeText(filter)}`;
+  const title = padTo(name, treeWidth - position.length) + position;
   const tree = theme.paint(state.pane === 'tree' ? 'barStrong' : 'barIdle', title);
   return <Text wrap="truncate">{`${tree}${theme.paint('divider', '│')}${view}`}</Text>;
+}
+
+function overlayTitle(state: TuiState): string {
+  if (state.overlay?.kind === 'help') return 'Keys';
+  if (state.overlay?.kind === 'report') return state.report?.title ?? 'Report';
+  return `Diagnostics (${imageOf(state).diagnostics.length})`;
 }
 
 /** How much of a page is above and below: without it nobody would look for what follows. */
@@ -78,7 +82,7 @@ export function footerLines(state: TuiState): readonly string[] {
   return lines.length <= MAX_MESSAGE_LINES ? lines : [...lines.slice(0, MAX_MESSAGE_LINES - 1), last];
 }
 
-/** The last line: the prompt, else a message, else what the keys do here. */
+/** The last line: the prompt, else a message, else what is under way, else what the keys do here. */
 export function FooterBar({ state }: { state: TuiState }): ReactNode {
   const theme = useContext(ThemeContext);
   const { columns } = state.viewport;
@@ -88,33 +92,33 @@ export function FooterBar({ state }: { state: TuiState }): ReactNode {
     const lines = footerLines(state).map((line) => theme.paint(role, padTo(` ${line}`, columns)));
     return <Text wrap="truncate">{lines.join('\n')}</Text>;
   }
+  if (state.task !== undefined) return <Text wrap="truncate">{taskLine(state.task, columns, theme)}</Text>;
   return <Text wrap="truncate">{hintLine(state, columns, theme)}</Text>;
+}
+
+/** How far the work is, and how to end it. */
+function taskLine({ progress, isCanceled }: Task, columns: number, theme: Theme): string {
+  const hint = isCanceled ? '' : '  Ctrl-C cancels ';
+  return theme.paint('title', padTo(` ${progress}`, columns - hint.length)) + theme.paint('dim', hint);
+}
+
+/** As many hints as fit; the last two, help and quit, stay as long as anything does. */
+function fittingHints(context: KeyContext, room: number): { key: string; hint: string; width: number }[] {
+  const hints = hintsFor(context).map((each) => ({
+    ...each,
+    width: displayWidth(each.key) + 1 + displayWidth(each.hint) + 2,
+  }));
+  let total = hints.reduce((sum, { width }) => sum + width, 0);
+  while (total > room && hints.length > 0) total -= hints.splice(Math.max(0, hints.length - 3), 1)[0]!.width;
+  return hints;
 }
 
 function hintLine(state: TuiState, columns: number, theme: Theme): string {
   let line = ' ';
   let left = columns - 1;
-  for (const { key, hint } of hintsFor(keyContext(state))) {
-    const width = displayWidth(key) + 1 + displayWidth(hint) + 2;
-    if (width > left) break;
+  for (const { key, hint, width } of fittingHints(keyContext(state), left)) {
     line += `${theme.paint('key', key)} ${theme.paint('dim', hint)}  `;
     left -= width;
   }
   return line + ' '.repeat(left);
-}
-
-function promptLine({ kind, text, caret, problem }: Prompt, columns: number, theme: Theme): string {
-  const title = ` ${PROMPT_TITLES[kind]}`;
-  const note = problem ?? (text === '' ? PROMPT_EXAMPLES[kind] : '');
-  const room = Math.max(10, columns - displayWidth(title) - 2);
-  const before = escapeText(text.slice(0, caret));
-  const under = text.slice(caret, caret + 1);
-  // Of a long text, the part that ends at the caret is shown.
-  const shown = tailOf(before, room);
-  const after = truncate(escapeText(text.slice(caret + 1)), room - displayWidth(shown));
-  const used = displayWidth(title) + displayWidth(shown) + 1 + displayWidth(after);
-  const tail = truncate(note === '' ? '' : `  ${note}`, columns - used);
-  const caretCell = theme.paint('cursor', under === '' ? ' ' : escapeText(under).slice(0, 1));
-  const painted = theme.paint(problem === undefined ? 'dim' : 'warning', tail);
-  return `${theme.paint('title', title)}${shown}${caretCell}${after}${painted}`;
 }

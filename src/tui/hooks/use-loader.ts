@@ -15,17 +15,25 @@ export function useLoader(state: TuiState, dispatch: Dispatch<TuiAction>, load: 
       controller.abort();
     }
     for (const [key, request] of wanted) {
-      if (running.current.has(key)) continue;
+      const known = running.current.get(key);
+      if (known !== undefined) {
+        if (request.kind === 'task' && request.isCanceled) known.abort();
+        continue;
+      }
       const controller = new AbortController();
       running.current.set(key, controller);
-      load(request, controller.signal).then(
+      const isWanted = (): boolean => running.current.get(key) === controller;
+      const tell = (action: TuiAction): void => {
+        if (isWanted()) dispatch(action);
+      };
+      load(request, controller.signal, tell).then(
         (action) => {
-          if (controller.signal.aborted) return;
+          if (!isWanted()) return;
           running.current.delete(key);
           dispatch(action);
         },
         (error: unknown) => {
-          if (controller.signal.aborted) return;
+          if (!isWanted()) return;
           // The loader answers every failure of an image: what comes here is our own bug, and must not pass unseen.
           setImmediate(() => {
             throw error;

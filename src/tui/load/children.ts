@@ -8,6 +8,7 @@ import {
   type Volume,
 } from '../../core/index.ts';
 import { listDirectory } from './listing.ts';
+import { nodeOf } from './node-of.ts';
 import type { TreeItem } from './tree-item.ts';
 
 const NO_ABORT = new AbortController().signal;
@@ -66,8 +67,7 @@ export async function loadChildren(
         return await directoryChildren({ ...item, parent: undefined }, root, showDeleted, signal);
       }
       case 'entry': {
-        const node = await item.filesystem.node(item.nodeId, { signal });
-        return await directoryChildren({ ...item, parent: item }, node, showDeleted, signal);
+        return await directoryChildren({ ...item, parent: item }, await nodeOf(item, signal), showDeleted, signal);
       }
       default:
         return [];
@@ -87,9 +87,12 @@ async function viewChildren(view: Image, volume: Volume | undefined): Promise<Tr
 async function volumeChildren(image: Image, volume: Volume): Promise<TreeItem[]> {
   const filesystem = await volume.filesystem();
   if (filesystem !== undefined) {
-    const here: TreeItem = { kind: 'filesystem', volume, filesystem };
+    const here: TreeItem[] = [
+      { kind: 'filesystem', volume, filesystem },
+      { kind: 'recoverables', volume, filesystem },
+    ];
     const isReplayed = (filesystem.replayedTransactions ?? 0) > 0 && image.view === undefined;
-    return isReplayed ? [here, { kind: 'view', image, entry: BEFORE_REPLAY, volume }] : [here];
+    return isReplayed ? [...here, { kind: 'view', image, entry: BEFORE_REPLAY, volume }] : here;
   }
   const content = await volume.content();
   return [{ kind: 'note', text: content === undefined ? 'no filesystem recognized' : `${content}: not browsable` }];

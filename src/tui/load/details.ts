@@ -17,12 +17,18 @@ import {
 import { formatPlace, formatProperty } from '../text/format.ts';
 import { schemeName } from '../text/item-label.ts';
 import type { Details, Fact, Section, TableRow } from './facts.ts';
-import { entryDetails } from './node-details.ts';
+import { fileDetails } from './node-details.ts';
 import type { EntryItem, TreeItem } from './tree-item.ts';
 import { noticeFacts, referenceSections, viewDetails, viewsDetails } from './view-details.ts';
 
 /** ink-table draws every row it is given. */
 const MAX_TABLE_ROWS = 50;
+
+const RECOVERABLES_FACTS: readonly Fact[] = [
+  ['shows', 'deleted files, earlier versions and chains without a name, as far as they can be found'],
+  ['to do', 'open it to search the filesystem; Esc stops; x recovers the selected file'],
+  ['certainty', 'intact, likely (inferred), damaged (in part), lost (only its facts)'],
+];
 
 /** Everything the details tab says of an item. */
 export async function loadDetails(item: TreeItem, signal: AbortSignal): Promise<Details> {
@@ -36,7 +42,10 @@ export async function loadDetails(item: TreeItem, signal: AbortSignal): Promise<
     case 'filesystem':
       return filesystemDetails(item);
     case 'entry':
-      return entryDetails(item, signal);
+    case 'recoverable':
+      return fileDetails(item, signal);
+    case 'recoverables':
+      return { sections: [{ title: 'Recoverable files', facts: RECOVERABLES_FACTS }] };
     case 'host-file':
       return {
         sections: [

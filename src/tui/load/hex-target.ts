@@ -7,7 +7,8 @@ import {
   fileDevice,
   RangeView,
 } from '../../core/index.ts';
-import type { EntryItem, TreeItem } from './tree-item.ts';
+import { nodeOf } from './node-of.ts';
+import type { FileItem, TreeItem } from './tree-item.ts';
 
 /** Where a run of the thing in view lies on the disk. */
 export interface Segment extends ByteRange {
@@ -50,7 +51,8 @@ export async function openHexTarget(item: TreeItem, signal: AbortSignal): Promis
     case 'filesystem':
       return contiguous(item.filesystem.device, item.volume.partition?.start ?? 0);
     case 'entry':
-      return nodeTarget(item, await item.filesystem.node(item.nodeId, { signal }));
+    case 'recoverable':
+      return nodeTarget(item, await nodeOf(item, signal));
     default:
       return undefined;
   }
@@ -73,7 +75,7 @@ function part(disk: BlockDevice, { start, length }: ByteRange): HexTarget {
   return contiguous(new RangeView(disk, { start: from, length: clamp(length, 0, disk.size - from) }), from);
 }
 
-function nodeTarget({ volume, filesystem }: EntryItem, node: FileNode): HexTarget | undefined {
+function nodeTarget({ volume, filesystem }: FileItem, node: FileNode): HexTarget | undefined {
   const base = volume.partition?.start ?? 0;
   if (node.kind !== 'file' && node.kind !== 'directory') {
     const { start, length } = node.location;

@@ -8,14 +8,21 @@ import { loadDetails } from './details.ts';
 import { type HexTarget, openHexTarget } from './hex-target.ts';
 import { loadHexWindow } from './hex-window.ts';
 import { loadPreview } from './preview.ts';
+import { type Arrived, findRecoverables } from './recoverables.ts';
 import { revealSteps } from './reveal-steps.ts';
+import { runTask } from './tasks/run-task.ts';
 import type { TreeItem } from './tree-item.ts';
 
 /** Opened files and views kept, so that scrolling through one does not look it up for every window. */
 const MAX_OPEN_TARGETS = 16;
 
 /** Answers a request with an action; never rejects but when aborted. */
-export type Loader = (request: LoadRequest, signal: AbortSignal) => Promise<TuiAction>;
+export type Loader = (
+  request: LoadRequest,
+  signal: AbortSignal,
+  /** Takes what there is to tell before the answer. */
+  tell: (action: TuiAction) => void,
+) => Promise<TuiAction>;
 
 export function createLoader(image: Image): Loader {
   const targets = new LRUCache<TreeItem, HexTarget>({ max: MAX_OPEN_TARGETS });
@@ -35,10 +42,16 @@ export function createLoader(image: Image): Loader {
     return { type: 'bytes', subject, window: await loadHexWindow(target, range, signal) };
   };
 
-  return async (request, signal) => {
+  return async (request, signal, tell) => {
     try {
       switch (request.kind) {
         case 'children': {
+          const { row, item } = request;
+          if (item.kind === 'recoverables') {
+            const some = (part: Arrived): void => tell({ type: 'more-children', row, ...part, isLast: false });
+            const items = await findRecoverables(item, some, signal);
+            return { type: 'more-children', row, items, progress: '', isLast: true };
+          }
           const items = await loadChildren(request.item, request, signal);
           return { type: 'children', row: request.row, items };
         }
@@ -49,9 +62,11 @@ export function createLoader(image: Image): Loader {
         case 'bytes':
           return await loadBytes(request, signal);
         case 'arrival': {
-          const steps = await revealSteps(image, request.locator, request.showDeleted, signal);
+          const steps = await revealSteps(image, request, signal);
           return { type: 'arrived', request: request.request, steps };
         }
+        case 'task':
+          return await runTask(request, signal, tell);
         case 'content': {
           const { volume } = request;
           return { type: 'content', volume: volume.name, content: await volumeContent(volume) };
@@ -77,5 +92,7 @@ function failed(request: LoadRequest, problem: string): TuiAction {
       return { type: 'not-arrived', request: request.request, problem };
     case 'content':
       return { type: 'content', volume: request.volume.name, content: '' };
+    case 'task':
+      return { type: 'task-ended', task: request.task, summary: { text: problem, tone: 'error' }, entries: [] };
   }
 }

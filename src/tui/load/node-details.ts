@@ -1,8 +1,18 @@
 import type { Directory, ExtendedAttribute, Extent, FileNode, NodeTimes, RegularFile } from '../../core/index.ts';
-import { errorText, escapeText, formatBytes, formatCount, formatExactBytes, textOrHex } from '../../core/index.ts';
+import {
+  decodeName,
+  errorText,
+  escapeText,
+  formatBytes,
+  formatCount,
+  formatExactBytes,
+  textOrHex,
+} from '../../core/index.ts';
 import { formatModeBits, formatOffset, formatPlace, formatTime } from '../text/format.ts';
+import { deletedPlace, recoverableSection } from './deleted-details.ts';
 import type { Details, Fact, Section } from './facts.ts';
-import { type EntryItem, locatorOf } from './tree-item.ts';
+import { nodeOf } from './node-of.ts';
+import { type FileItem, locatorOf } from './tree-item.ts';
 
 /** Extents shown; the rest are counted as far as the limit after it goes. */
 const MAX_SHOWN_EXTENTS = 12;
@@ -10,12 +20,25 @@ const MAX_COUNTED_EXTENTS = 10_000;
 /** Attribute values are shown as far as this many bytes. */
 const MAX_SHOWN_VALUE_BYTES = 64;
 const MAX_SHOWN_ATTRIBUTES = 64;
-/** Everything about a file, directory, link or special file. */
-export async function entryDetails(item: EntryItem, signal: AbortSignal): Promise<Details> {
-  const node = await item.filesystem.node(item.nodeId, { signal });
+
+/** Everything about a file, directory, link or special file; of one that is not there any more, what is left. */
+export async function fileDetails(item: FileItem, signal: AbortSignal): Promise<Details> {
+  if (item.kind === 'recoverable') return nodeDetails(item, item.file.node, [recoverableSection(item)], signal);
+  if (!item.deleted) return nodeDetails(item, await nodeOf(item, signal), [], signal);
+  const { section, node } = await deletedPlace(item, signal);
+  return node === undefined ? { sections: [section] } : nodeDetails(item, node, [section], signal);
+}
+
+async function nodeDetails(
+  item: FileItem,
+  node: FileNode,
+  before: readonly Section[],
+  signal: AbortSignal,
+): Promise<Details> {
   const base = item.volume.partition?.start ?? 0;
   const sectorSize = item.filesystem.device.sectorSize;
   const sections: Section[] = [
+    ...before,
     { title: node.kind === 'file' ? 'File' : capitalized(node.kind), facts: await nodeFacts(item, node, signal) },
     { title: 'Times', facts: timeFacts(node.times) },
   ];
@@ -51,11 +74,11 @@ async function guarded(title: string, load: () => Promise<Section>): Promise<Sec
   }
 }
 
-async function nodeFacts(item: EntryItem, node: FileNode, signal: AbortSignal): Promise<Fact[]> {
+async function nodeFacts(item: FileItem, node: FileNode, signal: AbortSignal): Promise<Fact[]> {
   const base = item.volume.partition?.start ?? 0;
-  const facts: Fact[] = [['name', item.label]];
-  const locator = locatorOf(item);
-  facts.push(['locator', locator ?? 'none: deleted']);
+  const isDeleted = item.kind === 'recoverable' || item.deleted;
+  const facts: Fact[] = isDeleted ? [] : [['name', item.label]];
+  if (!isDeleted) facts.push(['locator', locatorOf(item) ?? 'none: its directory is deleted']);
   facts.push([node.mode === undefined ? 'id' : 'inode', String(node.id)]);
   facts.push(['size', formatExactBytes(node.size)]);
   facts.push(['on disk', formatExactBytes(node.allocated)]);
@@ -64,7 +87,7 @@ async function nodeFacts(item: EntryItem, node: FileNode, signal: AbortSignal): 
   if (node.projectId !== undefined) facts.push(['project', String(node.projectId)]);
   if (node.linkCount !== undefined) facts.push(['links', String(node.linkCount)]);
   if (node.flags.length > 0) facts.push(['flags', node.flags.map(escapeText).join(', ')]);
-  if (item.deleted || node.deleted) facts.push(['deleted', 'yes']);
+  if (isDeleted || node.deleted) facts.push(['deleted', 'yes']);
   if (node.kind === 'symlink') facts.push(['target', await targetOf(node, signal)]);
   if ('device' in node && node.device !== undefined)
     facts.push(['device', `major ${node.device.major}, minor ${node.device.minor}`]);
@@ -136,12 +159,24 @@ function attributeSection(attributes: readonly ExtendedAttribute[]): Section {
   const facts = attributes
     .slice(0, MAX_SHOWN_ATTRIBUTES)
     .map(({ name, value }): Fact => [escapeText(name), valueText(value)]);
-  return { title: 'Extended attributes', facts };
+  const more = attributes.length - facts.length;
+  if (more > 0) facts.push(['…', `${formatCount(more)} more`]);
+  const count = attributes.length > 1 ? ` (${formatCount(attributes.length)})` : '';
+  return { title: `Extended attributes${count}`, facts };
 }
 
 function valueText(value: Uint8Array): string {
   const shown = value.subarray(0, MAX_SHOWN_VALUE_BYTES);
-  return `${textOrHex(shown)}${shown.length < value.length ? `… (${value.length} bytes)` : ''}`;
+  return `${textOrBytes(shown)}${shown.length < value.length ? `… (${formatCount(value.length)} bytes)` : ''}`;
+}
+
+/** Text in UTF-8, with the NUL that ends a C string shown as what it is; bytes of any other kind in hexadecimal. */
+function textOrBytes(value: Uint8Array): string {
+  if (value.length === 0) return '(empty)';
+  const isCString = value.length > 1 && value.at(-1) === 0;
+  const text = decodeName(isCString ? value.subarray(0, -1) : value);
+  const isText = !/[\u0000-\u001f\u007f-\u009f]|\p{Surrogate}/u.test(text);
+  return isText ? escapeText(text) + (isCString ? '\\x00' : '') : textOrHex(value);
 }
 
 function capitalized(text: string): string {

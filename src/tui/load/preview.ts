@@ -1,4 +1,5 @@
 import { decodeName, escapeText, escapeUnprintable, formatBytes, readFile } from '../../core/index.ts';
+import { nodeOf } from './node-of.ts';
 import type { TreeItem } from './tree-item.ts';
 
 /** The text tab shows the beginning of a file as far as this many bytes. */
@@ -18,8 +19,9 @@ export interface Preview {
 
 /** The text of an item, as far as it has any. */
 export async function loadPreview(item: TreeItem, signal: AbortSignal): Promise<Preview> {
-  if (item.kind !== 'entry') return { lines: [], note: 'Text is shown for files: select one in the tree.' };
-  const node = await item.filesystem.node(item.nodeId, { signal });
+  if (item.kind !== 'entry' && item.kind !== 'recoverable')
+    return { lines: [], note: 'Text is shown for files: select one in the tree.' };
+  const node = await nodeOf(item, signal);
   if (node.kind === 'symlink') {
     return { lines: [escapeText(await node.target({ signal }))], note: 'the target of the symbolic link' };
   }

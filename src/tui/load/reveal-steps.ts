@@ -1,7 +1,14 @@
 import { DiskError, formatLocator, formatView, type Image, parseLocator } from '../../core/index.ts';
+import { isMatched, type Match } from '../state/search.ts';
 import type { RevealStep } from '../state/tree.ts';
 import { diskChildren, loadChildren } from './children.ts';
 import { keyOf, type TreeItem } from './tree-item.ts';
+
+export interface RevealTarget {
+  readonly locator: string;
+  readonly match: Match | undefined;
+  readonly showDeleted: boolean;
+}
 
 /**
  * The way down the tree to the place that a locator names, with the children of every level on it.
@@ -9,8 +16,7 @@ import { keyOf, type TreeItem } from './tree-item.ts';
  */
 export async function revealSteps(
   image: Image,
-  text: string,
-  showDeleted: boolean,
+  { locator: text, match, showDeleted }: RevealTarget,
   signal: AbortSignal,
 ): Promise<RevealStep[]> {
   const locator = parseLocator(text.trim());
@@ -56,6 +62,12 @@ export async function revealSteps(
     if (child === undefined) throw missing(formatLocator(target.volume.name, target.path), here);
     here = await into(here, children, keyOf(child));
   }
+  if (match?.deletedId === undefined) return steps;
+  // No path leads to a deleted entry: it is the one of its directory that the search saw.
+  children = await childrenOf(here);
+  const deleted = children.find((item) => isMatched(item, match));
+  if (deleted === undefined) throw missing(formatLocator(target.volume.name, match.path), here);
+  await into(here, children, keyOf(deleted));
   return steps;
 }
 

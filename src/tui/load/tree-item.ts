@@ -9,6 +9,7 @@ import {
   type ImageView,
   type Partition,
   type PartitionTable,
+  type RecoverableFile,
   type Volume,
 } from '../../core/index.ts';
 
@@ -25,6 +26,19 @@ export interface EntryItem {
   readonly entryKind: EntryKind;
   readonly deleted: boolean;
 }
+
+/** A deleted file, or an earlier version of one, that a search for such files found. */
+export interface RecoverableItem {
+  readonly kind: 'recoverable';
+  readonly volume: Volume;
+  readonly filesystem: FileSystem;
+  readonly file: RecoverableFile;
+  /** Its path, its name or its key, safe for a terminal. */
+  readonly label: string;
+}
+
+/** What stands for a file or directory of a filesystem. */
+export type FileItem = EntryItem | RecoverableItem;
 
 /** A thing that the tree shows: a layer, a range, a file; and the lines that stand for none. */
 export type TreeItem =
@@ -45,9 +59,12 @@ export type TreeItem =
   | { readonly kind: 'region'; readonly image: Image; readonly name: string; readonly range: ByteRange }
   | { readonly kind: 'gap'; readonly image: Image; readonly range: ByteRange }
   | { readonly kind: 'filesystem'; readonly volume: Volume; readonly filesystem: FileSystem }
-  | EntryItem
+  /** The files of a filesystem that can be recovered; looked for when the row is opened. */
+  | { readonly kind: 'recoverables'; readonly volume: Volume; readonly filesystem: FileSystem }
+  | FileItem
   | { readonly kind: 'note'; readonly text: string }
-  | { readonly kind: 'loading' }
+  /** In the place of rows that are on their way, and how far they are. */
+  | { readonly kind: 'loading'; readonly progress?: string }
   | { readonly kind: 'error'; readonly text: string };
 
 /** Whether the item may have children; only trying tells for a node of unknown kind. */
@@ -56,13 +73,15 @@ export function isExpandable(item: TreeItem): boolean {
     case 'disk':
     case 'table':
     case 'filesystem':
+    case 'recoverables':
     case 'views':
     case 'view':
       return true;
     case 'volume':
       return item.volume !== undefined;
     case 'entry':
-      return item.entryKind === 'directory' || item.entryKind === 'unknown';
+      // Of a cleared entry not even the inode's number is left.
+      return !isCleared(item) && (item.entryKind === 'directory' || item.entryKind === 'unknown');
     default:
       return false;
   }
@@ -79,7 +98,19 @@ export function keyOf(item: TreeItem): string {
   if (item.kind === 'volume') return `volume ${item.partition?.number ?? 'bare'}`;
   if (item.kind === 'views') return `views ${item.of}`;
   if (item.kind === 'view') return `view ${formatView(item.entry.view)}`;
-  return item.kind === 'entry' ? `entry ${item.nodeId} ${item.name}` : item.kind;
+  if (item.kind === 'recoverable') return `recoverable ${item.file.key}`;
+  return item.kind === 'entry' ? `entry ${item.deleted ? 'deleted ' : ''}${item.nodeId} ${item.name}` : item.kind;
+}
+
+/** A deleted entry whose inode number is gone as well: its name is all that is left. Only a live node has the number 0 (FAT's root). */
+export function isCleared({ deleted, nodeId }: EntryItem): boolean {
+  return deleted && nodeId === 0;
+}
+
+/** Whether the entry or a directory above it is deleted: no path leads to it. */
+function isBelowDeleted(item: EntryItem): boolean {
+  for (let at: EntryItem | undefined = item; at !== undefined; at = at.parent) if (at.deleted) return true;
+  return false;
 }
 
 /** The absolute path of an entry, as the image has it. */
@@ -101,7 +132,7 @@ export function locatorOf(item: TreeItem): string | undefined {
     case 'filesystem':
       return formatLocator(item.volume.name, '/');
     case 'entry':
-      return item.deleted ? undefined : formatLocator(item.volume.name, pathOf(item));
+      return isBelowDeleted(item) ? undefined : formatLocator(item.volume.name, pathOf(item));
     default:
       return undefined;
   }
@@ -118,6 +149,8 @@ export function diskStartOf(item: TreeItem): number | undefined {
     case 'volume':
       return item.partition?.start ?? 0;
     case 'filesystem':
+    case 'recoverables':
+    case 'recoverable':
     case 'entry':
       return item.volume.partition?.start ?? 0;
     case 'region':

@@ -1,14 +1,15 @@
-import { clamp } from '../../core/index.ts';
+import { clamp, escapeText } from '../../core/index.ts';
 import { looksLikeOffset } from '../hex/parse-offset.ts';
 import type { Command } from '../keymap.ts';
 import { gotoOffset } from './hex-view.ts';
+import { acceptedExtract, acceptedFind, filtered, unfiltered } from './open-jobs.ts';
 import type { Prompt, TuiState } from './state.ts';
-import { foundFrom } from './tree-keys.ts';
+import { matchCount } from './tree-filter.ts';
 
 /** What can be typed into a prompt, in UTF-16 units; longer than any path of a real image. */
 const MAX_PROMPT_LENGTH = 4096;
 
-export function openPrompt(state: TuiState, kind: Prompt['kind']): TuiState {
+export function openPrompt(state: TuiState, kind: 'goto' | 'find'): TuiState {
   return { ...state, prompt: { kind, text: '', caret: 0, problem: undefined }, message: undefined };
 }
 
@@ -35,7 +36,7 @@ export function promptCommand(state: TuiState, command: Command): TuiState {
     case 'prompt-accept':
       return accepted(state, prompt);
     case 'prompt-cancel':
-      return { ...state, prompt: undefined };
+      return canceled(state, prompt);
     case 'prompt-erase': {
       const before = caret - previousLength(text, caret);
       return edited(state, { ...prompt, text: text.slice(0, before) + text.slice(caret), caret: before });
@@ -69,18 +70,32 @@ function moved(state: TuiState, prompt: Prompt, caret: number): TuiState {
   return { ...state, prompt: { ...prompt, caret: clamp(caret, 0, prompt.text.length) } };
 }
 
-/** Finding follows the typing; a goto waits for Enter. */
+/** A filter follows the typing; the others wait for Enter. */
 function edited(state: TuiState, prompt: Prompt): TuiState {
   const next: TuiState = { ...state, prompt: { ...prompt, problem: undefined } };
-  if (prompt.kind === 'goto' || prompt.text === '') return next;
-  const found = foundFrom(next, prompt.text, next.tree.selected, 1);
-  return found ?? { ...next, prompt: { ...prompt, problem: 'no match' } };
+  if (prompt.kind !== 'filter') return next;
+  const narrowed = filtered(next, prompt.text);
+  const isNone = prompt.text !== '' && matchCount(narrowed.tree) === 0;
+  return isNone ? { ...narrowed, prompt: { ...prompt, problem: 'no match' } } : narrowed;
+}
+
+/** A filter that is given up leaves all as it was before. */
+function canceled(state: TuiState, { kind }: Prompt): TuiState {
+  const closed: TuiState = { ...state, prompt: undefined };
+  return kind === 'filter' ? unfiltered(closed) : closed;
 }
 
 function accepted(state: TuiState, prompt: Prompt): TuiState {
   const text = prompt.text.trim();
   const closed: TuiState = { ...state, prompt: undefined };
-  if (prompt.kind === 'find') return { ...closed, found: prompt.text };
+  if (prompt.kind === 'find') return acceptedFind(state, prompt);
+  if (prompt.kind === 'extract') return acceptedExtract(state, prompt);
+  if (prompt.kind === 'filter') {
+    if (matchCount(state.tree) > 0) return { ...closed, pane: 'tree' };
+    const message =
+      prompt.text === '' ? undefined : ({ text: `no row matches "${escapeText(prompt.text)}"`, tone: 'info' } as const);
+    return { ...canceled(state, prompt), message };
+  }
   if (text === '') return closed;
   if (looksLikeOffset(text)) return gotoOffset({ ...closed, tab: 'hex', pane: 'view' }, text);
   const going = { id: state.nextRequest, locator: text };
@@ -88,6 +103,6 @@ function accepted(state: TuiState, prompt: Prompt): TuiState {
     ...closed,
     going,
     nextRequest: state.nextRequest + 1,
-    message: { text: `going to ${text} …`, tone: 'info' },
+    message: { text: `going to ${escapeText(text)} …`, tone: 'info' },
   };
 }

@@ -2,11 +2,14 @@ import { escapeText } from '../../core/index.ts';
 import type { Command } from '../keymap.ts';
 import { locatorOf } from '../load/tree-item.ts';
 import { gotoOffset, moveInHex, realigned } from './hex-view.ts';
+import { openExtract, openFilter, startCheck } from './open-jobs.ts';
 import { openPrompt, promptCommand, typeIntoPrompt } from './prompt.ts';
+import { matchesArrived, nextMatch } from './search.ts';
 import { clampScroll, layoutIn, overlaySize, scrollLimit } from './selectors.ts';
 import type { Tab, TuiAction, TuiState } from './state.ts';
 import { withTree } from './subject.ts';
-import { childrenArrived, forgetBelow, type RevealStep, reveal } from './tree.ts';
+import { cancelTask, leave, type TaskAction, taskTold } from './task.ts';
+import { childrenAdded, childrenArrived, expand, forgetBelow, type RevealStep, reveal, stopLoading } from './tree.ts';
 import { moveInTree } from './tree-keys.ts';
 
 /** The next state; pure. What has to be read follows from the state (requests.ts) and comes back as an action. */
@@ -20,6 +23,13 @@ export function reduce(state: TuiState, action: TuiAction): TuiState {
       return resized(state, action.viewport);
     case 'children':
       return withTree(state, childrenArrived(state.tree, action.row, action.items));
+    case 'more-children':
+      return withTree(state, childrenAdded(state.tree, action));
+    case 'task-progress':
+    case 'task-ended':
+      return taskTold(searchEnded(state, action), action);
+    case 'matches':
+      return matchesArrived(state, action.task, action.matches, action.count);
     case 'content':
       return { ...state, contents: new Map(state.contents).set(action.volume, escapeText(action.content)) };
     case 'arrived':
@@ -35,7 +45,7 @@ export function reduce(state: TuiState, action: TuiAction): TuiState {
 
 function arrived(state: TuiState, steps: readonly RevealStep[]): TuiState {
   const next = realigned({
-    ...withTree({ ...state, message: lasting(state.message) }, reveal(state.tree, steps)),
+    ...withTree({ ...state, message: lasting(state) }, reveal(state.tree, steps)),
     going: undefined,
     isZoomed: false,
   });
@@ -45,9 +55,9 @@ function arrived(state: TuiState, steps: readonly RevealStep[]): TuiState {
   return window === undefined ? viewing : gotoOffset(viewing, pending);
 }
 
-/** What a goto said of itself is over when it has arrived. */
-function lasting(message: TuiState['message']): TuiState['message'] {
-  return message?.tone === 'info' ? undefined : message;
+/** What a goto said of itself is over when it has arrived; which match it is remains to be said. */
+function lasting({ message, going }: TuiState): TuiState['message'] {
+  return message?.tone === 'info' && going?.match === undefined ? undefined : message;
 }
 
 type SubjectAction = Extract<TuiAction, { readonly subject: number }>;
@@ -83,11 +93,14 @@ function resized(state: TuiState, viewport: TuiState['viewport']): TuiState {
 }
 
 function command(state: TuiState, name: Command): TuiState {
-  if (name === 'quit') return { ...state, isDone: true };
+  if (name === 'quit') return leave(state);
+  if (name === 'interrupt') return state.task === undefined || state.task.isCanceled ? leave(state) : cancelTask(state);
   if (state.prompt !== undefined) return promptCommand(state, name);
   // A message stands until the next key.
   const fresh: TuiState =
-    state.message === undefined || state.going !== undefined ? state : { ...state, message: undefined };
+    state.message === undefined || state.going !== undefined
+      ? { ...state, isAskedToLeave: false }
+      : { ...state, message: undefined, isAskedToLeave: false };
   if (fresh.overlay !== undefined) return inOverlay(fresh, name);
   return everywhere(fresh, name) ?? inPane(fresh, name);
 }
@@ -118,13 +131,47 @@ function everywhere(state: TuiState, name: Command): TuiState | undefined {
     case 'goto':
     case 'find':
       return openPrompt(state, name);
+    case 'filter':
+      return openFilter(state);
+    case 'extract':
+      return openExtract(state);
+    case 'check':
+      return startCheck(state);
+    case 'find-next':
+      return nextMatch(state, 1);
+    case 'find-previous':
+      return nextMatch(state, -1);
+    case 'report':
+      return showReport(state);
     case 'toggle-deleted':
       return withDeletedToggled(state);
     case 'close':
-      return realigned({ ...state, pane: 'tree', isZoomed: false, going: undefined, message: undefined });
+      return closed(state);
     default:
       return undefined;
   }
+}
+
+/** Back to the tree; there, whatever is under way ends, the newest first and one at a time. */
+function closed(state: TuiState): TuiState {
+  if (state.pane !== 'tree') return realigned({ ...state, pane: 'tree', isZoomed: false, message: undefined });
+  if (state.going !== undefined) return { ...state, going: undefined, message: undefined };
+  if (state.task !== undefined && !state.task.isCanceled) return cancelTask(state);
+  const stopped = stopLoading(state.tree);
+  if (stopped !== state.tree) return withTree(state, stopped);
+  return withTree({ ...state, message: undefined }, { ...state.tree, filter: undefined });
+}
+
+function showReport(state: TuiState): TuiState {
+  if (state.report !== undefined) return { ...state, overlay: { kind: 'report', scroll: 0 } };
+  const text = 'nothing was extracted, checked or looked for yet';
+  return { ...state, message: { text, tone: 'info' } };
+}
+
+/** A search knows when all of its matches are there. */
+function searchEnded(state: TuiState, action: TaskAction): TuiState {
+  const isOver = action.type === 'task-ended' && state.task?.id === action.task && state.task.job.kind === 'find';
+  return isOver && state.search !== undefined ? { ...state, search: { ...state.search, isOver: true } } : state;
 }
 
 function showing(state: TuiState, tab: Tab): TuiState {
@@ -166,13 +213,29 @@ function scrolled(state: TuiState, lines: number): TuiState {
   return state;
 }
 
+/** Opens the filesystems again that were open before. */
+function reopened(before: TuiState['tree'], after: TuiState['tree']): TuiState['tree'] {
+  const open = before.rows.filter(({ item, status }) => item.kind === 'filesystem' && status !== 'closed');
+  return open.reduce(
+    (tree, { id }) =>
+      expand(
+        tree,
+        tree.rows.findIndex((row) => row.id === id),
+      ),
+    after,
+  );
+}
+
 /** Directories are read again as the new setting has them, and the selection is looked for again. */
 function withDeletedToggled(state: TuiState): TuiState {
   const { item } = state.subject;
   const kept = item.kind === 'entry' && item.deleted ? item.parent : item;
   const locator = kept === undefined ? undefined : locatorOf(kept);
   const showDeleted = !state.showDeleted;
-  const tree = forgetBelow(state.tree, ({ kind }) => kind === 'filesystem');
+  const tree = reopened(
+    state.tree,
+    forgetBelow(state.tree, ({ kind }) => kind === 'filesystem'),
+  );
   const going = locator === undefined ? undefined : { id: state.nextRequest, locator };
   const text = showDeleted ? 'deleted entries are listed' : 'deleted entries are not listed';
   const next = withTree({ ...state, showDeleted, going }, tree);

@@ -1,14 +1,24 @@
 import type { ByteRange, Volume } from '../../core/index.ts';
 import type { TreeItem } from '../load/tree-item.ts';
+import type { Match } from './search.ts';
 import { hexLayoutIn, hexSize, imageOf, layoutIn } from './selectors.ts';
 import type { TuiState } from './state.ts';
+import type { Job } from './task.ts';
 
 /** Something that the state lacks. The key tells requests apart; one whose key is no longer wanted is given up. */
 export type LoadRequest = { readonly key: string } & (
   | { readonly kind: 'children'; readonly row: number; readonly item: TreeItem; readonly showDeleted: boolean }
   | { readonly kind: 'details' | 'text'; readonly subject: number; readonly item: TreeItem }
   | { readonly kind: 'bytes'; readonly subject: number; readonly item: TreeItem; readonly range: ByteRange }
-  | { readonly kind: 'arrival'; readonly request: number; readonly locator: string; readonly showDeleted: boolean }
+  | {
+      readonly kind: 'arrival';
+      readonly request: number;
+      readonly locator: string;
+      readonly match: Match | undefined;
+      readonly showDeleted: boolean;
+    }
+  /** Canceled, it is aborted and its answer awaited all the same: it tells what was done by then. */
+  | { readonly kind: 'task'; readonly task: number; readonly job: Job; readonly isCanceled: boolean }
   | { readonly kind: 'content'; readonly volume: Volume }
 );
 
@@ -27,8 +37,14 @@ export function wantedRequests(state: TuiState): LoadRequest[] {
       key: `arrival ${going.id}`,
       request: going.id,
       locator: going.locator,
+      match: going.match,
       showDeleted,
     });
+  }
+  const { task } = state;
+  if (task !== undefined) {
+    const { id, job, isCanceled } = task;
+    requests.push({ kind: 'task', key: `task ${id}`, task: id, job, isCanceled });
   }
   const pageRequest = (kind: 'details' | 'text'): void => {
     const page = kind === 'details' ? state.details : state.text;

@@ -2,6 +2,7 @@ import { clamp, type Image } from '../../core/index.ts';
 import { type HexLayout, hexLayout } from '../hex/hex-layout.ts';
 import type { KeyContext } from '../keymap.ts';
 import { detailLines, diagnosticLines, helpLines, type Line, previewLines, tableHeight } from '../text/page-lines.ts';
+import { reportLines } from '../text/report-lines.ts';
 import { type Layout, layoutOf } from './layout.ts';
 import type { TuiState } from './state.ts';
 
@@ -39,7 +40,9 @@ export function overlaySize(state: TuiState): { readonly width: number; readonly
 
 export function overlayLines(state: TuiState): readonly Line[] {
   const { width } = overlaySize(state);
-  return state.overlay?.kind === 'diagnostics' ? diagnosticLines(imageOf(state).diagnostics, width) : helpLines(width);
+  const { overlay, report, task } = state;
+  if (overlay?.kind === 'report' && report !== undefined) return reportLines(report, task?.progress, width);
+  return overlay?.kind === 'diagnostics' ? diagnosticLines(imageOf(state).diagnostics, width) : helpLines(width);
 }
 
 /** How far the page in view can be scrolled. */

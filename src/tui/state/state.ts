@@ -4,6 +4,8 @@ import type { HexWindow } from '../load/hex-window.ts';
 import type { Preview } from '../load/preview.ts';
 import type { TreeItem } from '../load/tree-item.ts';
 import type { Viewport } from './layout.ts';
+import type { Match, Search } from './search.ts';
+import type { Report, Task, TaskAction } from './task.ts';
 import type { RevealStep, TreeState } from './tree.ts';
 
 export type Tab = 'details' | 'hex' | 'text';
@@ -30,7 +32,7 @@ export interface Page<Content> {
 }
 
 export interface Prompt {
-  readonly kind: 'goto' | 'find';
+  readonly kind: 'goto' | 'filter' | 'find' | 'extract';
   readonly text: string;
   /** Where typing goes, in UTF-16 units. */
   readonly caret: number;
@@ -40,6 +42,8 @@ export interface Prompt {
 export interface GotoRequest {
   readonly id: number;
   readonly locator: string;
+  /** A match of a search at that place, or in that directory when it is deleted. */
+  readonly match?: Match;
 }
 
 export interface Message {
@@ -61,14 +65,21 @@ export interface TuiState {
   readonly details: Page<Details>;
   readonly text: Page<Preview>;
   readonly prompt: Prompt | undefined;
-  /** What was last looked for in the tree. */
-  readonly found: string;
-  readonly overlay: { readonly kind: 'help' | 'diagnostics'; readonly scroll: number } | undefined;
+  readonly search: Search | undefined;
+  /** What runs; the report is of that, or of what ran last. */
+  readonly task: Task | undefined;
+  readonly report: Report | undefined;
+  /** Where something was to be extracted to last, by its row: it is offered again. */
+  readonly destination: { readonly subject: number; readonly text: string } | undefined;
+  readonly overlay: { readonly kind: 'help' | 'diagnostics' | 'report'; readonly scroll: number } | undefined;
   readonly message: Message | undefined;
   readonly going: GotoRequest | undefined;
   readonly showDeleted: boolean;
   /** What each volume holds, by its name, as it becomes known. */
   readonly contents: ReadonlyMap<string, string>;
+  readonly isAskedToLeave: boolean;
+  /** It ends as soon as the task has. */
+  readonly isLeaving: boolean;
   readonly isDone: boolean;
   readonly nextRequest: number;
 }
@@ -78,6 +89,16 @@ export type TuiAction =
   | { readonly type: 'typed'; readonly text: string }
   | { readonly type: 'resized'; readonly viewport: Viewport }
   | { readonly type: 'children'; readonly row: number; readonly items: readonly TreeItem[] }
+  /** Some of the children of a row whose others are still to come, or the last of them. */
+  | {
+      readonly type: 'more-children';
+      readonly row: number;
+      readonly items: readonly TreeItem[];
+      readonly progress: string;
+      readonly isLast: boolean;
+    }
+  | { readonly type: 'matches'; readonly task: number; readonly matches: readonly Match[]; readonly count: number }
+  | TaskAction
   | { readonly type: 'bytes'; readonly subject: number; readonly window: HexWindow }
   | { readonly type: 'no-bytes'; readonly subject: number; readonly problem: string }
   | { readonly type: 'details'; readonly subject: number; readonly result: Details | Failure }

@@ -2,14 +2,15 @@ import { emptyHex } from './hex-view.ts';
 import { emptyPage } from './initial-state.ts';
 import { layoutIn } from './selectors.ts';
 import type { HexState, TuiState } from './state.ts';
-import { scrollToSelection, selectedRow, type TreeState } from './tree.ts';
+import { selectedRow, type TreeState } from './tree.ts';
+import { scrollToSelection, withLivingFilter } from './tree-filter.ts';
 
 /** Things whose cursor position is remembered. */
 const MAX_PLACES = 64;
 
 /** A changed tree: the selection is brought into view, and the right pane turns to what is selected now. */
 export function withTree(state: TuiState, tree: TreeState): TuiState {
-  const scrolled = scrollToSelection(tree, layoutIn(state).height);
+  const scrolled = scrollToSelection(withLivingFilter(tree), layoutIn(state).height);
   const { id, item } = selectedRow(scrolled);
   if (id === state.subject.id) return { ...state, tree: scrolled };
   const places = remembering(state);

@@ -24,6 +24,17 @@ export interface TreeState {
   readonly held: number;
   /** The ids of the rows whose children are on their way. */
   readonly loading: readonly number[];
+  /** Which of the rows are shown; without one, all. `top` counts those that are. */
+  readonly filter?: TreeFilter | undefined;
+}
+
+/** Narrows what is below one row to what has a text in its name (tree-filter.ts). */
+export interface TreeFilter {
+  readonly text: string;
+  /** The id of the row. */
+  readonly parent: number;
+  /** The id of the row that was selected when it was begun. */
+  readonly origin: number;
 }
 
 export function initialTree(root: TreeItem, children: readonly TreeItem[]): TreeState {
@@ -52,14 +63,6 @@ export function parentIndex(rows: readonly TreeRow[], index: number): number {
 
 export function select(tree: TreeState, index: number): TreeState {
   return { ...tree, selected: clamp(index, 0, tree.rows.length - 1) };
-}
-
-/** Moves the window so that the selection is in it. */
-export function scrollToSelection(tree: TreeState, height: number): TreeState {
-  const lowest = Math.max(0, tree.selected - Math.max(1, height) + 1);
-  const highest = Math.min(tree.selected, Math.max(0, tree.rows.length - height));
-  const top = clamp(tree.top, Math.min(lowest, tree.selected), Math.max(lowest, highest));
-  return top === tree.top ? tree : { ...tree, top };
 }
 
 /** Opens the row: what was folded comes back, otherwise its children are asked for. */
@@ -109,6 +112,49 @@ export function childrenArrived(tree: TreeState, id: number, items: readonly Tre
   const next = spliced({ ...base, nextId }, index, [open, ...children], end - index);
   const opened = { ...next, held: base.held + children.length - (end - index - 1) };
   return openSelfOpening(opened, index, children.length);
+}
+
+export interface AddedChildren {
+  readonly row: number;
+  readonly items: readonly TreeItem[];
+  /** How far the others are. */
+  readonly progress: string;
+  readonly isLast: boolean;
+}
+
+/** More children of a row that was loading, before its row that says so; the last of them take that row's place. */
+export function childrenAdded(tree: TreeState, { row: id, items, progress, isLast }: AddedChildren): TreeState {
+  const index = tree.loading.includes(id) ? tree.rows.findIndex((row) => row.id === id) : -1;
+  if (index < 0) return tree;
+  const row = tree.rows[index]!;
+  const last = endOfSubtree(tree.rows, index) - 1;
+  const hasRoom = tree.held + items.length <= MAX_TREE_ROWS;
+  let nextId = tree.nextId;
+  const depth = row.depth + 1;
+  const added = (hasRoom ? items : []).map((item): TreeRow => ({ id: nextId++, depth, item, status: 'leaf' }));
+  const base: TreeState = { ...tree, nextId, held: tree.held + added.length - (isLast ? 1 : 0) };
+  if (!isLast) {
+    const waiting: TreeRow = { ...tree.rows[last]!, item: { kind: 'loading', progress } };
+    return spliced(base, last, [...added, waiting], 1);
+  }
+  const loading = tree.loading.filter((other) => other !== id);
+  return replaced(spliced({ ...base, loading }, last, added, 1), index, { ...row, status: 'open' });
+}
+
+/** Ends what the selected row's own search is at, and keeps what it found; closing the row forgets it. */
+export function stopLoading(tree: TreeState): TreeState {
+  const index = tree.rows.findIndex(({ item, status }) => item.kind === 'recoverables' && status === 'loading');
+  if (index < 0) return tree;
+  const row = tree.rows[index]!;
+  const last = endOfSubtree(tree.rows, index) - 1;
+  const text = `stopped: ${last - index - 1} found by then; close and open to search again`;
+  const loading = tree.loading.filter((id) => id !== row.id);
+  const stopped = replaced({ ...tree, loading }, last, { ...tree.rows[last]!, item: { kind: 'error', text } });
+  return replaced(stopped, index, { ...row, status: 'open' });
+}
+
+function replaced(tree: TreeState, index: number, row: TreeRow): TreeState {
+  return { ...tree, rows: tree.rows.with(index, row) };
 }
 
 function openSelfOpening(tree: TreeState, parent: number, count: number): TreeState {
@@ -182,21 +228,4 @@ export function forgetBelow(tree: TreeState, matches: (item: TreeItem) => boolea
     if (row.folded !== undefined) next = spliced(next, at, [{ ...row, folded: undefined }], 1);
   }
   return { ...next, held: heldIn(next.rows) };
-}
-
-/** The next row, from `start` in steps of `direction` and around the end, whose name matches; -1 if none does. */
-export function findRow(
-  rows: readonly TreeRow[],
-  text: string,
-  start: number,
-  direction: 1 | -1,
-  textOf: (item: TreeItem) => string,
-): number {
-  const wanted = text.toLowerCase();
-  if (wanted === '') return -1;
-  for (let step = 0; step < rows.length; step++) {
-    const at = (start + direction * step + rows.length * 2) % rows.length;
-    if (textOf(rows[at]!.item).toLowerCase().includes(wanted)) return at;
-  }
-  return -1;
 }

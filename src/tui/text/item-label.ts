@@ -1,4 +1,11 @@
-import { type BlockDevice, escapeText, formatBytes, type ImageView, isContainer } from '../../core/index.ts';
+import {
+  type BlockDevice,
+  type Certainty,
+  escapeText,
+  formatBytes,
+  type ImageView,
+  isContainer,
+} from '../../core/index.ts';
 import type { EntryItem, TreeItem } from '../load/tree-item.ts';
 import type { Role } from '../theme.ts';
 import { formatDay } from './format.ts';
@@ -8,6 +15,8 @@ export interface ItemLabel {
   /** A second fact, shown dim where there is room. */
   readonly note: string;
   readonly role: Role;
+  /** Of the note, where it is more than a second fact. */
+  readonly noteRole?: Role;
 }
 
 /** What the tree says of an item. `contents` holds what is known of each volume by its name. */
@@ -39,10 +48,18 @@ export function itemLabel(item: TreeItem, contents: ReadonlyMap<string, string>)
       return { text: item.filesystem.type, note: escapeText(item.filesystem.label), role: 'structure' };
     case 'entry':
       return { text: entryText(item), note: item.deleted ? 'deleted' : '', role: entryRole(item) };
+    case 'recoverables':
+      return { text: 'recoverable files', note: '', role: 'structure' };
+    case 'recoverable': {
+      const { certainty, node } = item.file;
+      const role = certainty === 'lost' ? 'deleted' : 'file';
+      const text = node.kind === 'directory' ? `${item.label}/` : item.label;
+      return { text, note: certainty, role, noteRole: CERTAINTY_ROLES[certainty] };
+    }
     case 'note':
       return { text: item.text, note: '', role: 'dim' };
     case 'loading':
-      return { text: 'loading…', note: '', role: 'dim' };
+      return { text: item.progress ?? 'loading…', note: '', role: 'dim' };
     case 'error':
       return { text: item.text, note: '', role: 'error' };
   }
@@ -84,8 +101,19 @@ function volumeLabel(item: Extract<TreeItem, { kind: 'volume' }>, contents: Read
   return { text: `p${partition.number}${name}`, note: `${what}, ${formatBytes(partition.length)}`, role: 'structure' };
 }
 
+export const CERTAINTY_ROLES: Readonly<Record<Certainty, Role>> = {
+  intact: 'intact',
+  likely: 'likely',
+  damaged: 'warning',
+  lost: 'dim',
+};
+
+/** What tells a deleted entry where neither its look nor its note does. */
+const DELETED_SIGN = '✗ ';
+
 function entryText(item: EntryItem): string {
-  return item.entryKind === 'directory' ? `${item.label}/` : item.label;
+  const name = item.entryKind === 'directory' ? `${item.label}/` : item.label;
+  return item.deleted ? `${DELETED_SIGN}${name}` : name;
 }
 
 function entryRole(item: EntryItem): Role {

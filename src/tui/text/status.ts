@@ -50,7 +50,7 @@ function diskPlace(segment: Segment | undefined, cursor: number, sectorSize: num
 
 /** Where a layer, a range or a file begins on the disk, and its size. */
 function itemPlace({ subject: { item }, details }: TuiState, sectorSize: number): readonly string[] {
-  if (item.kind === 'entry') return details.content?.summary ?? [];
+  if (item.kind === 'entry' || item.kind === 'recoverable') return details.content?.summary ?? [];
   const start = diskStartOf(item);
   if (start === undefined) return [];
   const size = sizeOf(item);

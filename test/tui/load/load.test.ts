@@ -186,6 +186,7 @@ test('the details of every kind of row are printable and say what it is', async 
     'ext4 filesystem',
     'File',
     'Symlink',
+    'Recoverable files',
     'Partition',
     'Partition',
     'Unallocated',

@@ -42,7 +42,16 @@ test('a partition opens into its filesystem, which opens into its root: director
   driver.press('right');
   t.is(driver.labels[6], 'loading…', 'a row in place while it is read');
   await driver.settle();
-  t.deepEqual(driver.labels.slice(5, 12), ['p1 root', 'ext4', 'broken/', 'etc/', 'Apple', 'zoo', 'p2']);
+  t.deepEqual(driver.labels.slice(5, 13), [
+    'p1 root',
+    'ext4',
+    'broken/',
+    'etc/',
+    'Apple',
+    'zoo',
+    'recoverable files',
+    'p2',
+  ]);
 });
 
 test('a damaged filesystem shows its error below its row and in the details, and can be closed and tried again', async (t) => {
@@ -174,21 +183,6 @@ test('an answer about a row that is selected no longer is dropped', async (t) =>
   t.is(driver.state.details.content, undefined);
   driver.send({ type: 'not-arrived', request: 99, problem: 'late' });
   t.is(driver.state.message, undefined);
-});
-
-test('finding selects as you type, n and N go on and around', async (t) => {
-  const driver = await (await drive().settle()).goto('p1:/etc/passwd');
-  driver.press('first', 'find');
-  driver.type('pass');
-  t.is(driver.selected, 'passwd');
-  driver.type('x');
-  t.is(driver.state.prompt?.problem, 'no match');
-  driver.press('prompt-erase', 'prompt-accept');
-  t.is(driver.state.prompt, undefined);
-  driver.press('first', 'find-next');
-  t.is(driver.selected, 'passwd');
-  driver.press('find-next');
-  t.is(driver.selected, 'passwd', 'the only match comes around');
 });
 
 test('the prompt is edited at its caret, by characters', (t) => {
@@ -334,8 +328,12 @@ test('showing deleted entries reads the directories again and keeps the selectio
   const driver = await (await drive().settle()).goto('p1:/etc/passwd');
   driver.press('toggle-deleted');
   t.true(driver.state.showDeleted);
+  t.true(driver.state.tree.rows.some(({ item, status }) => item.kind === 'filesystem' && status === 'loading'));
   await driver.settle();
   t.is(driver.selected, 'passwd');
+  driver.press('first', 'toggle-deleted');
+  await driver.settle();
+  t.true(driver.labels.includes('etc/'), 'an open filesystem stays open, wherever the selection is');
 });
 
 test('100,000 entries: a move changes no row, and only the rows on the screen are drawn', async (t) => {
@@ -346,7 +344,9 @@ test('100,000 entries: a move changes no row, and only the rows on the screen ar
   t.true(rows.length > 100_000);
   driver.press('last', 'up', 'page-up', 'first', 'page-down', 'down');
   t.is(driver.state.tree.rows, rows, 'the same list: nothing is copied for a move');
-  driver.press('first', 'find');
+  driver.press('first');
+  await driver.goto('p1:/many');
+  driver.press('filter');
   driver.type('file-054321');
   t.is(driver.selected, 'file-054321.txt');
 });

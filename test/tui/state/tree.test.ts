@@ -9,12 +9,12 @@ import {
   forgetBelow,
   initialTree,
   MAX_TREE_ROWS,
-  scrollToSelection,
   select,
   selectedRow,
   type TreeRow,
   type TreeState,
 } from '../../../src/tui/state/tree.ts';
+import { scrollToSelection } from '../../../src/tui/state/tree-filter.ts';
 
 function entry(name: string, entryKind: 'directory' | 'file' = 'directory'): TreeItem {
   return { kind: 'entry', name, label: name, entryKind, nodeId: 1, deleted: false } as Partial<EntryItem> as EntryItem;

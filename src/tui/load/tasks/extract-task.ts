@@ -1,0 +1,121 @@
+import {
+  DiskError,
+  type ExtractOptions,
+  type ExtractReport,
+  errorText,
+  escapeText,
+  extract,
+  type FileNode,
+  type FileSystem,
+  formatBytes,
+  formatCount,
+  notFound,
+  type Progress,
+} from '../../../core/index.ts';
+import type { Extractable, Job } from '../../state/task.ts';
+import { nodeOf } from '../node-of.ts';
+import type { Outcome, Teller } from './run-task.ts';
+
+type ExtractJob = Extract<Job, { kind: 'extract' }>;
+
+/** How far an extraction is: what its last words are made of when it is canceled. */
+interface Done {
+  entries: number;
+  bytes: number;
+}
+
+/** Copies what an item stands for to the folder or file that the user named, and nowhere else. */
+export async function extractItem(job: ExtractJob, teller: Teller, signal: AbortSignal): Promise<Outcome> {
+  const done: Done = { entries: 0, bytes: 0 };
+  const place = escapeText(job.destination);
+  let isBegun = false;
+  try {
+    const { filesystem, node, name } = await sourceOf(job.item, signal);
+    const options = tellingOptions(done, place, teller, signal);
+    signal.throwIfAborted();
+    isBegun = true;
+    const report = await extract(filesystem, node, name, job.destination, options);
+    for (const { path, reason } of report.skipped)
+      teller.note({ tone: 'warning', head: escapeText(path), text: errorText(reason) });
+    return { text: summaryOf(report, place), tone: report.skipped.length > 0 ? 'warning' : 'info' };
+  } catch (error) {
+    if (signal.aborted) return { text: canceledText(done, place, isBegun), tone: 'warning' };
+    teller.note({ tone: 'error', head: place, text: errorText(error) });
+    // A refusal comes before anything is written; another failure leaves what was written by then.
+    const isRefusal = done.entries === 0 || (error instanceof DiskError && error.code === 'DENIED');
+    const rest = isRefusal ? '' : `; ${amount(done)} were written to ${place} by then and stay`;
+    return { text: `${errorText(error)}${rest}`, tone: 'error' };
+  }
+}
+
+interface Source {
+  readonly filesystem: FileSystem;
+  readonly node: FileNode;
+  readonly name: string;
+}
+
+async function sourceOf(item: Extractable, signal: AbortSignal): Promise<Source> {
+  if (item.kind === 'entry' || item.kind === 'recoverable') {
+    const name = item.kind === 'entry' ? item.name : (item.file.path?.split('/').at(-1) ?? '');
+    return { filesystem: item.filesystem, node: await nodeOf(item, signal), name: name || 'file' };
+  }
+  const filesystem = item.kind === 'filesystem' ? item.filesystem : await item.volume?.filesystem();
+  if (filesystem === undefined)
+    throw notFound({ layer: 'extract', expected: 'a filesystem', found: 'none that is read on this volume' });
+  return { filesystem, node: await filesystem.node(filesystem.rootId, { signal }), name: 'files' };
+}
+
+/** The line of progress: entries, bytes, and bytes a second; the place last, which may be long. */
+function tellingOptions(
+  done: Done,
+  place: string,
+  teller: Teller,
+  signal: AbortSignal,
+): ExtractOptions & { onProgress: (progress: Progress) => void } {
+  const start = performance.now();
+  const tell = (): void => {
+    teller.progress(() => {
+      const rate = (done.bytes / Math.max(1, performance.now() - start)) * 1000;
+      return `Extracting: ${amount(done)}, ${formatBytes(Math.round(rate))}/s, to ${place}`;
+    });
+  };
+  return {
+    signal,
+    onEntry: () => {
+      done.entries += 1;
+      tell();
+    },
+    onProgress: (progress: Progress) => {
+      done.bytes = progress.done;
+      tell();
+    },
+  };
+}
+
+function amount({ entries, bytes }: Done): string {
+  return `${counted(entries, 'entry', 'entries')} (${formatBytes(bytes)})`;
+}
+
+function counted(count: number, one: string, many: string): string {
+  return `${formatCount(count)} ${count === 1 ? one : many}`;
+}
+
+function summaryOf(report: ExtractReport, place: string): string {
+  const parts = [
+    `${counted(report.files, 'file', 'files')} (${formatBytes(report.bytes)})`,
+    report.directories === 0 ? '' : counted(report.directories, 'directory', 'directories'),
+    report.symlinks === 0 ? '' : counted(report.symlinks, 'link', 'links'),
+  ];
+  const made = `${parts.filter((part) => part !== '').join(', ')} extracted to ${place}`;
+  const [first] = report.skipped;
+  if (first === undefined) return made;
+  const one = `${escapeText(first.path)}: ${errorText(first.reason)}`;
+  const more = report.skipped.length === 1 ? '' : ' ...';
+  return `${made}; ${formatCount(report.skipped.length)} left out (r lists them): ${one}${more}`;
+}
+
+/** The file that was being written is removed again; the whole ones stay. */
+function canceledText(done: Done, place: string, isBegun: boolean): string {
+  if (!isBegun || done.entries + done.bytes === 0) return 'canceled: no file was written';
+  return `canceled: of ${amount(done)}, what was whole stays in ${place}; no half-written file is left`;
+}
