@@ -72,21 +72,22 @@ export function inodeSeed(
 /** Of an inode, whose upper half is there only when `i_extra_isize` reaches so far. */
 export function inodeChecksum(bytes: Uint8Array, seed: number): Checksum {
   const view = viewOf(bytes);
-  const half = ZEROS.subarray(0, 2);
   const low = view.getUint16(INODE_CHECKSUM_LOW, true);
-  let sum = crc32c(half, crc32c(bytes.subarray(0, INODE_CHECKSUM_LOW), seed));
-  sum = crc32c(bytes.subarray(INODE_CHECKSUM_LOW + 2, INODE_BASE_BYTES), sum);
   const hasHigh =
     bytes.length > INODE_BASE_BYTES &&
     view.getUint16(INODE_BASE_BYTES, true) >= INODE_CHECKSUM_HIGH + 2 - INODE_BASE_BYTES;
-  if (!hasHigh) {
-    const computed = storedSum(crc32c(bytes.subarray(INODE_BASE_BYTES), sum)) % 2 ** 16;
-    return { at: INODE_CHECKSUM_LOW, stored: low, computed };
-  }
-  sum = crc32c(half, crc32c(bytes.subarray(INODE_BASE_BYTES, INODE_CHECKSUM_HIGH), sum));
-  const computed = storedSum(crc32c(bytes.subarray(INODE_CHECKSUM_HIGH + 2), sum));
-  return { at: INODE_CHECKSUM_LOW, stored: view.getUint16(INODE_CHECKSUM_HIGH, true) * 2 ** 16 + low, computed };
+  // A copy in which the sum itself is zero: one sum over all of it is quicker than one of each part.
+  if (scratch.length !== bytes.length) scratch = new Uint8Array(bytes.length);
+  scratch.set(bytes);
+  scratch.fill(0, INODE_CHECKSUM_LOW, INODE_CHECKSUM_LOW + 2);
+  if (hasHigh) scratch.fill(0, INODE_CHECKSUM_HIGH, INODE_CHECKSUM_HIGH + 2);
+  const sum = storedSum(crc32c(scratch, seed));
+  if (!hasHigh) return { at: INODE_CHECKSUM_LOW, stored: low, computed: sum % 2 ** 16 };
+  return { at: INODE_CHECKSUM_LOW, stored: view.getUint16(INODE_CHECKSUM_HIGH, true) * 2 ** 16 + low, computed: sum };
 }
+
+/** Of the size of the inodes of the filesystem that was read last. */
+let scratch = new Uint8Array(0);
 
 /** Of a block of an extent tree: behind the room for its entries; undefined when that leaves no place for it. */
 export function extentBlockChecksum(bytes: Uint8Array, seed: number): Checksum | undefined {
