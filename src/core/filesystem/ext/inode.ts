@@ -157,6 +157,7 @@ function readFields(view: DataView, extraSize: number): RawInode {
     accessTimeExtra: extra(fields.accessTimeExtra),
     createTime: extra(fields.createTime),
     createTimeExtra: extra(fields.createTimeExtra),
+    projectId: extra(fields.projectId),
   };
 }
 
