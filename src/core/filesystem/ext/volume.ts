@@ -13,7 +13,7 @@ import { GROUP_DESCRIPTOR, GROUP_DESCRIPTOR_HIGH } from './group-descriptor.ts';
 import { type Inode, parseInode } from './inode.ts';
 
 /** Inode tables and mapping blocks are read and kept in pieces of this size. */
-const METADATA_PIECE_BYTES = 128 * 1024;
+const METADATA_PIECE_BYTES = 64 * 1024;
 const METADATA_CACHE_BYTES = 8 * 1024 * 1024;
 /** Groups whose inode table's place is remembered. */
 const MAX_REMEMBERED_GROUPS = 4096;
