@@ -1,8 +1,9 @@
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { sectorscope, sectorscopeJson } from '../helpers/cli.ts';
+import { launcher, sectorscope, sectorscopeJson } from '../helpers/cli.ts';
 import { seededRandom } from '../helpers/seeded-random.ts';
 import { hasTools, temporaryFolder, tool } from '../helpers/tools.ts';
 
@@ -133,4 +134,16 @@ test('the exit code says whether anything was found, and damage of a file leaves
     ['x', '--limit', '0'],
   ])
     t.is((await sectorscope(['grep', raw, ...args])).code, 2, args.join(' '));
+});
+
+test('a run of zeros that has the pattern everywhere is interrupted, also where the output goes to nothing', async (t) => {
+  const image = path.join(temporaryFolder(t), 'sparse.raw');
+  writeFileSync(image, '');
+  truncateSync(image, 2 ** 40);
+  const args = [launcher, 'grep', '--format', 'raw', image, '--hex', '00 00'];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const timer = setInterval(() => child.kill('SIGINT'), 2000);
+  const [code] = await once(child, 'exit');
+  clearInterval(timer);
+  t.is(code, 130);
 });

@@ -88,6 +88,8 @@ async function* matches(
         if (options.count === true) found.count = Math.min(limit, found.count + batch.count);
         else
           for (const match of batch.matches()) {
+            // A run of zeros is one batch, however long.
+            session.signal.throwIfAborted();
             found.count++;
             const context = await contextOf(place, match, options, session);
             progress.end();
