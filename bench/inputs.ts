@@ -1,6 +1,16 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { closeSync, ftruncateSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import path from 'node:path';
 
 const run = (command: string, args: readonly string[]): void => {
@@ -90,16 +100,52 @@ function roundedDown(offset: number): number {
   return offset - (offset % 65536);
 }
 
-/** A raw ext4 image with `count` small files in directories of 500. */
-export function ext4WithFiles(folder: string, count: number): string {
+/** A raw file of `size` bytes, noise and text in turns, and a word at some places. */
+export function rawHaystack(folder: string, size: number, word: string): string {
+  const raw = path.join(folder, 'haystack.raw');
+  const text = rawText(folder, size / 2, size / 2);
+  writeNoise(raw, size);
+  const target = openSync(raw, 'r+');
+  const source = openSync(text, 'r');
+  const piece = Buffer.alloc(1024 * 1024);
+  for (let offset = 0; offset < size / 2; offset += piece.length) {
+    readSync(source, piece, 0, piece.length, offset);
+    if (offset % (16 * piece.length) === 0) piece.write(word, 12_345);
+    writeSync(target, piece, 0, piece.length, offset * 2);
+  }
+  closeSync(source);
+  closeSync(target);
+  rmSync(text);
+  return raw;
+}
+
+/** `count` files in directories of 500; `lines` of text in each, or at most so many. */
+function fillTree(folder: string, count: number, lines: number): string {
   const tree = path.join(folder, 'tree');
   for (let number = 0; number < count; number++) {
     const directory = path.join(tree, `directory-${Math.floor(number / 500)}`);
     if (number % 500 === 0) mkdirSync(directory, { recursive: true });
-    writeFileSync(path.join(directory, `file-${number}.txt`), '');
+    const text = `content of file ${number}\n`.repeat(lines === 0 ? 0 : 1 + ((number * 7919) % lines));
+    writeFileSync(path.join(directory, `file-${number}.txt`), text);
   }
+  return tree;
+}
+
+/** A raw ext4 image with `count` small files in directories of 500, empty unless they are to have up to so many lines. */
+export function ext4WithFiles(folder: string, count: number, lines = 0): string {
+  const tree = fillTree(folder, count, lines);
   const image = path.join(folder, 'files.ext4');
   run('mke2fs', ['-q', '-t', 'ext4', '-N', String(count + 5000), '-d', tree, image, '1G']);
+  rmSync(tree, { recursive: true });
+  return image;
+}
+
+/** The same as FAT32. */
+export function fat32WithFiles(folder: string, count: number, lines = 0): string {
+  const tree = fillTree(folder, count, lines);
+  const image = path.join(folder, 'files.fat32');
+  run('mkfs.vfat', ['-C', '-F', '32', '-s', '8', image, String(1024 * 1024)]);
+  for (const name of readdirSync(tree)) run('mcopy', ['-s', '-i', image, path.join(tree, name), '::']);
   rmSync(tree, { recursive: true });
   return image;
 }

@@ -4,7 +4,16 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { compare, type Job, type Result } from './compare.ts';
-import { chain, converted, ext4WithFiles, fullQcow2, rawText, sparseQcow2 } from './inputs.ts';
+import {
+  chain,
+  converted,
+  ext4WithFiles,
+  fat32WithFiles,
+  fullQcow2,
+  rawHaystack,
+  rawText,
+  sparseQcow2,
+} from './inputs.ts';
 
 const GIB = 1024 ** 3;
 /** 1 is the size that the figures in the README are for; smaller is quicker. */
@@ -112,6 +121,44 @@ const groups: Readonly<Record<string, (folders: Folders) => Job[]>> = {
         ours: [process.execPath, sectorscope, 'ls', '-R', image],
         peer: ['fls', '-r', '-p', image],
       },
+      {
+        name: `ext4, ${count} files, timeline against fls -r -m`,
+        ours: [process.execPath, sectorscope, 'timeline', image],
+        peer: ['fls', '-r', '-m', '/', image],
+      },
+    ];
+  },
+  fat32: ({ inputs }) => {
+    const count = Math.round(scale * 50_000);
+    const image = fat32WithFiles(inputs, count);
+    const ours = [process.execPath, sectorscope, 'ls', '-R', image];
+    return [
+      { name: `fat32, ${count} files, ls -R against fls -r -p`, ours, peer: ['fls', '-r', '-p', image] },
+      { name: `fat32, ${count} files, ls -R against mdir -/ -b`, ours, peer: ['mdir', '-/', '-b', '-i', image] },
+    ];
+  },
+  extract: ({ inputs, outputs }) => {
+    const count = Math.round(scale * 50_000);
+    const [theirs, mine] = [path.join(outputs, 'peer'), path.join(outputs, 'ours')];
+    return [ext4WithFiles(inputs, count, 200), fat32WithFiles(inputs, count, 200)].flatMap((image) => {
+      const ours = [process.execPath, sectorscope, 'extract', image, ':/', mine];
+      const name = `${path.extname(image).slice(1)}, ${count} files, extract against`;
+      return [
+        { name: `${name} tsk_recover`, ours, peer: ['tsk_recover', '-a', image, theirs] },
+        { name: `${name} 7z x`, ours, peer: ['7z', 'x', '-bd', '-y', `-o${theirs}`, image] },
+      ];
+    });
+  },
+  grep: ({ inputs }) => {
+    const size = mebibytes(scale * 2 * GIB);
+    const image = rawHaystack(inputs, size, 'needle-in-haystack');
+    return [
+      {
+        name: `raw, ${scale * 2} GiB, grep against grep -c -a`,
+        ours: [process.execPath, sectorscope, 'grep', '-c', image, 'needle-in-haystack'],
+        // Where its output goes to nothing grep stops at the first match.
+        peer: ['sh', '-c', 'grep -c -a needle-in-haystack "$0" | cat', image],
+      },
     ];
   },
 };
@@ -124,7 +171,7 @@ function print({ name, ours, peer, ratio }: Result): void {
 
 /** What is there already would cost the one that replaces it and not the one that writes over it. */
 function empty(folder: string): void {
-  for (const name of readdirSync(folder)) rmSync(path.join(folder, name));
+  for (const name of readdirSync(folder)) rmSync(path.join(folder, name), { recursive: true });
 }
 
 const shared = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();

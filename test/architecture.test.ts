@@ -65,6 +65,7 @@ const CORE_RANKS: Readonly<Record<string, number>> = {
   resize: 3,
   compare: 3,
   print: 3,
+  search: 3,
   output: 4,
 };
 const CORE_LEAVES = new Set(['src/core/errors.ts', 'src/core/format.ts']);

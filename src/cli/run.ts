@@ -9,6 +9,7 @@ import { registerDiff } from './commands/diff.ts';
 import { registerExport } from './commands/export.ts';
 import { registerExtract } from './commands/extract.ts';
 import { registerFind } from './commands/find.ts';
+import { registerGrep } from './commands/grep.ts';
 import { registerHash } from './commands/hash.ts';
 import { registerHex } from './commands/hex.ts';
 import { registerInfo } from './commands/info.ts';
@@ -60,6 +61,7 @@ const COMMANDS: ReadonlyMap<string, (host: Host) => void> = new Map([
   ['cat', registerCat],
   ['extract', registerExtract],
   ['find', registerFind],
+  ['grep', registerGrep],
   ['stat', registerStat],
   ['timeline', registerTimeline],
   ['check', registerCheck],
@@ -175,6 +177,9 @@ class CommandHost implements Host {
         note(message);
       },
       markFound: () => {
+        this.exitCode = EXIT.incomplete;
+      },
+      markNone: () => {
         this.exitCode = EXIT.incomplete;
       },
       progress: (label) => new ProgressLine(label, process.stderr),

@@ -124,4 +124,6 @@ export { hasValue, propertyLabel, propertyText } from './print/property.ts';
 export { formatTimestamp } from './print/timestamp.ts';
 export { textOrHex } from './print/value.ts';
 export type { ReferencePolicy } from './references.ts';
+export { type BytePattern, hexPattern, type TextEncodingName, textPattern } from './search/byte-pattern.ts';
+export { type Match, type MatchBatch, Search, type SearchOptions } from './search/search.ts';
 export { Volume } from './volume.ts';

@@ -61,9 +61,9 @@ async function bodyLine(listing: Listing, walked: Walked, session: Session): Pro
 }
 
 function bodyFields(name: string, id: number, mode: string, node: FileNode | undefined): string {
-  const { accessed, modified, changed, created } = node?.times ?? {};
-  const times = [accessed, modified, changed, created].map(secondsOf);
-  return [0, name, id, mode, node?.uid ?? 0, node?.gid ?? 0, node?.size ?? 0, ...times].join('|');
+  const { uid = 0, gid = 0, size = 0, times: { accessed, modified, changed, created } = {} } = node ?? {};
+  const times = `${secondsOf(accessed)}|${secondsOf(modified)}|${secondsOf(changed)}|${secondsOf(created)}`;
+  return `0|${name}|${id}|${mode}|${uid}|${gid}|${size}|${times}`;
 }
 
 function secondsOf(time: Timestamp | undefined): number {

@@ -4,6 +4,7 @@
  */
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const utf8 = new TextEncoder();
 const utf16Little = new TextDecoder('utf-16le', { ignoreBOM: true });
 
 /** Bytes to a name; bytes that are no UTF-8 become lone surrogates U+DC80 to U+DCFF. */
@@ -54,12 +55,12 @@ function utf8SequenceLength(bytes: Uint8Array, at: number): number {
 
 /** The bytes a name had in the image: the inverse of `decodeName`. */
 export function encodeName(name: string): Uint8Array {
-  if (name.isWellFormed()) return new TextEncoder().encode(name);
+  if (name.isWellFormed()) return utf8.encode(name);
   const chunks: number[] = [];
   for (const character of name) {
     const code = character.codePointAt(0)!;
     if (code >= 0xdc80 && code <= 0xdcff) chunks.push(code - 0xdc00);
-    else chunks.push(...new TextEncoder().encode(character));
+    else chunks.push(...utf8.encode(character));
   }
   return Uint8Array.from(chunks);
 }

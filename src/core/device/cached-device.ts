@@ -64,7 +64,8 @@ export class CachedDevice implements BlockDevice {
 
   async #read(index: number): Promise<Uint8Array> {
     const start = index * this.#blockBytes;
-    const block = new Uint8Array(Math.min(this.#blockBytes, this.size - start));
+    // Filled by the read, or thrown away: to clear it first would cost as much as the read.
+    const block = Buffer.allocUnsafeSlow(Math.min(this.#blockBytes, this.size - start));
     await this.#base.readInto(block, start);
     this.#blocks.set(index, block);
     return block;

@@ -8,8 +8,17 @@ export async function* readAhead<Item, Result>(
   work: (item: Item) => Promise<Result>,
 ): AsyncGenerator<Result, void> {
   const pending: Promise<Result>[] = [];
+  let failure: { readonly error: unknown } | undefined;
+  // The items' own failure comes in its turn as well, after what was made of those before it.
+  const givenItems = async function* (): AsyncGenerator<Item, void> {
+    try {
+      yield* items;
+    } catch (error) {
+      failure = { error };
+    }
+  };
   try {
-    for await (const item of items) {
+    for await (const item of givenItems()) {
       const running = work(item);
       // Awaited in its turn; until then a failure must not count as unhandled.
       running.catch(() => undefined);
@@ -24,6 +33,7 @@ export async function* readAhead<Item, Result>(
       pending.shift();
       yield result;
     }
+    if (failure !== undefined) throw failure.error;
   } finally {
     await Promise.allSettled(pending);
   }

@@ -9,5 +9,5 @@ export interface ExportOptions extends CopyOptions {
 
 /** Writes a device (a virtual disk, a partition, a file) to a new sparse file on the host; all of it or nothing. */
 export async function exportDevice(device: BlockDevice, path: string, options: ExportOptions = {}): Promise<void> {
-  await writeNewFile(path, options.overwrite ?? false, (file) => copySparse(device, file, options));
+  await writeNewFile(path, options.overwrite ?? false, (file) => copySparse(device, file.fd, options));
 }

@@ -1,8 +1,10 @@
+import { closeSync, fchmodSync, futimesSync, openSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { bitField } from '../bytes/bits.ts';
 import { decodeName, encodeName } from '../bytes/text.ts';
 import { systemError } from '../device/file-device.ts';
+import { takeTurn } from '../device/take-turn.ts';
 import { corrupt, DiskError, denied, unsupported } from '../errors.ts';
 import type {
   Directory,
@@ -134,21 +136,23 @@ class Extraction {
       throw unsupported({ ...details, expected: `at most ${MAX_DEPTH} directories deep`, found: 'one that is deeper' });
   }
 
+  /** What is asked of the host is asked without its thread pool: of many small files that took most of the time. */
   async #file(node: RegularFile, hostPath: Buffer): Promise<void> {
-    const file = await fs.open(hostPath, 'wx');
+    const file = openSync(hostPath, 'wx');
     try {
       await copySparse(fileDevice(this.#filesystem, node), file, { signal: this.#options.signal });
       // Set-id and sticky bits stay behind: an image must not plant a privileged program.
-      if (node.mode !== undefined) await file.chmod(bitField(node.mode, 0, 9));
-      await keepTimes(file, node);
+      if (node.mode !== undefined) fchmodSync(file, bitField(node.mode, 0, 9));
+      keepFileTimes(file, node);
     } catch (error) {
       await fs.rm(hostPath, { force: true });
       throw error;
     } finally {
-      await file.close();
+      closeSync(file);
     }
     this.#report.files += 1;
     this.#report.bytes += node.size;
+    await takeTurn();
   }
 
   async #link({ shown, hostPath, target }: PendingLink): Promise<void> {
@@ -201,12 +205,21 @@ function childPath(parent: Buffer, name: string): Buffer {
 }
 
 /** Access and modification time; a local time (FAT) is taken as UTC. A time that the host cannot hold stays behind. */
-async function keepTimes(file: fs.FileHandle | Buffer, { times }: FileNode): Promise<void> {
-  if (times.modified === undefined) return;
-  const accessed = seconds(times.accessed ?? times.modified);
-  const modified = seconds(times.modified);
-  const set = Buffer.isBuffer(file) ? fs.utimes(file, accessed, modified) : file.utimes(accessed, modified);
-  await set.catch(() => undefined);
+async function keepTimes(hostPath: Buffer, { times }: FileNode): Promise<void> {
+  const { modified, accessed = modified } = times;
+  if (modified === undefined || accessed === undefined) return;
+  await fs.utimes(hostPath, seconds(accessed), seconds(modified)).catch(() => undefined);
+}
+
+/** The same of an open file. */
+function keepFileTimes(file: number, { times }: FileNode): void {
+  const { modified, accessed = modified } = times;
+  if (modified === undefined || accessed === undefined) return;
+  try {
+    futimesSync(file, seconds(accessed), seconds(modified));
+  } catch {
+    // As above.
+  }
 }
 
 function seconds(time: Timestamp): number {

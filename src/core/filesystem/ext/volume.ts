@@ -13,8 +13,8 @@ import { GROUP_DESCRIPTOR, GROUP_DESCRIPTOR_HIGH } from './group-descriptor.ts';
 import { type Inode, parseInode } from './inode.ts';
 
 /** Inode tables and mapping blocks are read and kept in pieces of this size. */
-const METADATA_PIECE_BYTES = 32 * 1024;
-const METADATA_CACHE_BYTES = 4 * 1024 * 1024;
+const METADATA_PIECE_BYTES = 64 * 1024;
+const METADATA_CACHE_BYTES = 8 * 1024 * 1024;
 /** Groups whose inode table's place is remembered. */
 const MAX_REMEMBERED_GROUPS = 4096;
 
@@ -131,7 +131,8 @@ export class ExtVolume {
 
   async #read(structure: string, offset: number, length: number, options?: ReadOptions): Promise<Uint8Array> {
     this.#requirePresent(structure, offset, length);
-    const bytes = new Uint8Array(length);
+    // From the pool of Node.js: memory of its own for each inode would cost as much as all that is read in it.
+    const bytes = Buffer.allocUnsafe(length);
     await this.#metadata.readInto(bytes, offset, options);
     return bytes;
   }

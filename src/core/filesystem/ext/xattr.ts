@@ -92,7 +92,10 @@ function parseXattrs(bytes: Uint8Array, start: number, origin: number): Xattr[] 
     found.push({
       name: prefix + decodeName(bytes.subarray(at + XATTR_ENTRY.size, nameEnd)),
       offset: origin + at,
-      value: isHere && entry.valueSize > 0 ? bytes.slice(entry.valueOffset, valueEnd) : new Uint8Array(0),
+      value:
+        isHere && entry.valueSize > 0
+          ? Uint8Array.from(bytes.subarray(entry.valueOffset, valueEnd))
+          : new Uint8Array(0),
       valueOffset: origin + entry.valueOffset,
       valueInode: entry.valueInode,
       valueSize: entry.valueSize,

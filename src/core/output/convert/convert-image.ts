@@ -23,7 +23,7 @@ export async function convertImage(source: BlockDevice, path: string, options: C
   const { format, overwrite = false, verify = false, signal, onVerifyProgress } = options;
   checkOptions(options);
   await writeNewFile(path, overwrite, async (file, temporary) => {
-    if (format === 'raw') await copySparse(source, file, options);
+    if (format === 'raw') await copySparse(source, file.fd, options);
     else {
       await using device = await WritableFileDevice.open(temporary);
       await writeContainer(source, device, { ...options, format }, options);
