@@ -100,8 +100,15 @@ export async function* listAll(
 }
 
 /** A name in a listing: a directory's with a slash, a deleted one with a word. */
-export function markedName(name: string, { kind, deleted }: DirectoryEntry): string {
-  return `${name}${kind === 'directory' ? '/' : ''}${deleted ? '  (deleted)' : ''}`;
+export function markedName(name: string, { kind, deleted, encrypted }: DirectoryEntry): string {
+  const words = [encrypted === true ? 'encrypted' : undefined, deleted ? 'deleted' : undefined].filter(Boolean);
+  return `${name}${kind === 'directory' ? '/' : ''}${words.length === 0 ? '' : `  (${words.join(', ')})`}`;
+}
+
+/** What a symbolic link leads to; undefined for any other node, and for an encrypted link, which is whole all the same. */
+export async function linkTarget(node: FileNode, session: Session): Promise<string | undefined> {
+  if (node.kind !== 'symlink' || node.flags.includes('encrypted')) return undefined;
+  return node.target(session);
 }
 
 /** A live entry whose node cannot be read is left out; of a deleted one nothing else was to be expected. */
@@ -130,7 +137,7 @@ export async function entryFacts(
   try {
     const node = await nodeOfEntry(filesystem, walked, session);
     if (node === undefined) return { id: entry.nodeId, reused: true };
-    const target = node.kind === 'symlink' ? await node.target(session) : undefined;
+    const target = await linkTarget(node, session);
     return { ...nodeJson(node, target), deleted: entry.deleted };
   } catch (error) {
     noteUnreadable(path, entry, error, session);
@@ -143,8 +150,8 @@ export async function* entriesJson(listings: AsyncIterable<Listing>, session: Se
   for await (const { volume, filesystem, entries } of listings) {
     for (const walked of entries) {
       const { path, entry } = walked;
-      const { name, kind, deleted, shortName } = entry;
-      const head = { locator: formatLocator(volume.name, path), path, name, shortName, kind, deleted };
+      const { name, kind, deleted, encrypted, shortName } = entry;
+      const head = { locator: formatLocator(volume.name, path), path, name, shortName, kind, deleted, encrypted };
       yield { ...head, ...(await entryFacts(filesystem, walked, session)) };
     }
   }

@@ -16,6 +16,7 @@ import { registerInfo } from './commands/info.ts';
 import { registerLs } from './commands/ls.ts';
 import { registerMap } from './commands/map.ts';
 import { registerParts } from './commands/parts.ts';
+import { registerRecover } from './commands/recover.ts';
 import { registerResize } from './commands/resize.ts';
 import { registerStat } from './commands/stat.ts';
 import { registerTimeline } from './commands/timeline.ts';
@@ -60,6 +61,7 @@ const COMMANDS: ReadonlyMap<string, (host: Host) => void> = new Map([
   ['ls', registerLs],
   ['cat', registerCat],
   ['extract', registerExtract],
+  ['recover', registerRecover],
   ['find', registerFind],
   ['grep', registerGrep],
   ['stat', registerStat],

@@ -73,12 +73,15 @@ export type {
 } from './filesystem/filesystem.ts';
 export type { CheckOptions, Finding, Severity } from './filesystem/finding.ts';
 export { openFileSystem } from './filesystem/formats.ts';
+export { ACL_ATTRIBUTES, type AclEntry, aclText, decodeAcl } from './filesystem/posix-acl.ts';
 export { fileDevice, readFile } from './filesystem/read-file.ts';
-export type {
-  Certainty,
-  RecoverableFile,
-  RecoverableOptions,
-  RecoverySource,
+export {
+  CERTAINTIES,
+  type Certainty,
+  isAtLeast,
+  type RecoverableFile,
+  type RecoverableOptions,
+  type RecoverySource,
 } from './filesystem/recoverable-file.ts';
 export { type ResolvedPath, type ResolveOptions, resolvePath } from './filesystem/resolve-path.ts';
 export { type WalkedEntry, type WalkOptions, walk, walkBatches, withKind } from './filesystem/walk.ts';
@@ -108,6 +111,7 @@ export { type ConvertOptions, convertImage } from './output/convert/convert-imag
 export type { CopyOptions, Progress } from './output/copy-sparse.ts';
 export { type ExportOptions, exportDevice } from './output/export-device.ts';
 export { type ExtractOptions, type ExtractReport, extract } from './output/extract.ts';
+export { RecoveryFolder, type RecoveryReport } from './output/recovery-folder.ts';
 export {
   type LayoutRow,
   layoutRows,

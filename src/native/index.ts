@@ -1,6 +1,6 @@
 import type { Native } from './types.ts';
 
-export type { FileHoles, FileLocks, Native } from './types.ts';
+export type { ExactTime, FileHoles, FileLocks, FileTimes, Native } from './types.ts';
 
 let loaded: Promise<Native> | undefined;
 

@@ -14,9 +14,23 @@ export interface FileLocks {
   isTaken(descriptor: number, offset: number): boolean;
 }
 
+/** A moment after 1970 in UTC; `nanoseconds` is 0 to 999,999,999. */
+export interface ExactTime {
+  readonly seconds: number;
+  readonly nanoseconds: number;
+}
+
+/** The times of files by their paths; a symbolic link is not followed. */
+export interface FileTimes {
+  /** False when the system refuses. `path` holds no zero byte. */
+  set(path: Uint8Array, accessed: ExactTime, modified: ExactTime): boolean;
+}
+
 /** The system calls that Node.js has not, the same on every platform. */
 export interface Native {
   readonly holes: FileHoles;
   /** Undefined where the system has no locks that belong to a descriptor. */
   readonly locks: FileLocks | undefined;
+  /** Undefined where Node.js's own are as good. */
+  readonly times: FileTimes | undefined;
 }

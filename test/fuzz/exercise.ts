@@ -57,6 +57,7 @@ export async function exercise(file: BlockDevice, random: () => number, onError:
     });
     const filesystem = await attempt(() => openFileSystem(view, context));
     if (filesystem !== undefined) await attempt(() => readFiles(filesystem, random, onError));
+    if (filesystem !== undefined) await attempt(() => recoverSome(filesystem, random, onError));
   }
   await container[Symbol.asyncDispose]();
 }
@@ -90,6 +91,20 @@ function checkExtent(extent: Extent, from: number, size: number): void {
     !(extent.sourceOffset >= 0 && extent.sourceOffset + extent.length <= extent.source.size)
   )
     throw new Error(`data from ${extent.sourceOffset}, ${extent.length} bytes of ${extent.source.size}`);
+}
+
+async function recoverSome(filesystem: FileSystem, random: () => number, onError: OnError): Promise<void> {
+  let count = 0;
+  for await (const { node } of filesystem.recoverable()) {
+    if (++count > MAX_ENTRIES) return;
+    try {
+      if (node.kind === 'file') await readSome(fileDevice(filesystem, node), random);
+      else if (node.kind === 'symlink') await node.target();
+      else if (node.kind === 'directory') for await (const _ of node.entries()) break;
+    } catch (error) {
+      onError(error);
+    }
+  }
 }
 
 async function readFiles(filesystem: FileSystem, random: () => number, onError: OnError): Promise<void> {

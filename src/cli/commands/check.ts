@@ -1,22 +1,8 @@
-import {
-  escapeText,
-  escapeUnprintable,
-  type FileSystem,
-  type Finding,
-  type Image,
-  notFound,
-  type Severity,
-  type Target,
-  type Volume,
-} from '../../core/index.ts';
+import { escapeText, escapeUnprintable, type Finding, type Severity } from '../../core/index.ts';
 import { addImageCommand, type Host, targetOf } from '../image-command.ts';
-import { counted, errorLine } from '../output.ts';
+import { filesystemsOf, type Mounted, volumeName } from '../mounted.ts';
+import { counted } from '../output.ts';
 import type { Session } from '../session.ts';
-
-interface Mounted {
-  readonly volume: Volume;
-  readonly filesystem: FileSystem;
-}
 
 export function registerCheck(host: Host): void {
   addImageCommand(host, {
@@ -32,38 +18,8 @@ export function registerCheck(host: Host): void {
   });
 }
 
-/** The filesystem of a target, or all of a disk; one that cannot be opened is a finding of its own. */
-async function filesystemsOf(target: Target, session: Session): Promise<readonly Mounted[]> {
-  if (target.kind === 'node') return [target];
-  const volumes = target.kind === 'disk' ? volumesOf(target.image) : [target.volume];
-  const mounted: Mounted[] = [];
-  let failures = 0;
-  for (const volume of volumes) {
-    try {
-      const filesystem = await volume.filesystem();
-      if (filesystem !== undefined) mounted.push({ volume, filesystem });
-    } catch (error) {
-      if (target.kind !== 'disk') throw error;
-      failures++;
-      session.leaveOut(`${nameOf(volume)}: ${errorLine(error)}`);
-    }
-  }
-  if (mounted.length + failures > 0) return mounted;
-  const found = 'none that is read; "info" says what there is';
-  throw notFound({ layer: 'filesystem', structure: 'disk', offset: 0, expected: 'a filesystem', found });
-}
-
-function volumesOf(image: Image): readonly Volume[] {
-  if (image.partitionError !== undefined) throw image.partitionError;
-  return image.volumes;
-}
-
-function nameOf(volume: Volume): string {
-  return volume.name === '' ? 'disk' : volume.name;
-}
-
 async function* findings({ volume, filesystem }: Mounted, session: Session): AsyncGenerator<Finding, void> {
-  const progress = session.progress(`Checking ${nameOf(volume)}`);
+  const progress = session.progress(`Checking ${volumeName(volume)}`);
   try {
     for await (const finding of filesystem.check({ signal: session.signal, onProgress: progress.update })) {
       progress.end();
@@ -84,7 +40,7 @@ async function* findingsJson(mounted: readonly Mounted[], session: Session): Asy
 async function printFindings(one: Mounted, session: Session): Promise<void> {
   const { output } = session;
   const counts: Record<Severity, number> = { error: 0, warning: 0, note: 0 };
-  const name = nameOf(one.volume);
+  const name = volumeName(one.volume);
   for await (const finding of findings(one, session)) {
     counts[finding.severity]++;
     await output.print(`${name}: ${findingLine(finding)}`);

@@ -1,18 +1,27 @@
 import path from 'node:path';
+import type { Command } from 'commander';
 import { escapeText, extract, formatBytes, unsupported } from '../../core/index.ts';
 import { addImageCommand, type Host, targetOf } from '../image-command.ts';
 import { counted, errorJson, errorLine } from '../output.ts';
+import type { ImageOptions } from '../session.ts';
 import { deviceOf, writeBytes } from '../target-bytes.ts';
 
+interface ExtractCommandOptions extends ImageOptions {
+  readonly owner?: boolean;
+}
+
 export function registerExtract(host: Host): void {
-  addImageCommand(host, {
+  addImageCommand<ExtractCommandOptions>(host, {
     usage: 'extract <image> <locator> <dest>',
-    description: 'a file or a directory with all below it, out of the image',
+    description:
+      'a file or a directory with all below it, out of the image: times, permissions, links and holes are kept; extended attributes, set-id bits and special files are not',
     examples: [
       'sectorscope extract disk.qcow2 p2:/etc ./etc',
       'sectorscope extract disk.qcow2 p2:/var/log/syslog .',
       'sectorscope extract disk.qcow2 p2:/etc/passwd -',
     ],
+    options: (command: Command) =>
+      command.option('--owner', 'the user and the group by their numbers too (as root; otherwise all is yours)'),
     action: async (image, [locator, destination], options, session) => {
       const { output, signal } = session;
       const target = await targetOf(image, locator, session, destination === '-');
@@ -27,9 +36,14 @@ export function registerExtract(host: Host): void {
         await writeBytes(deviceOf(target).device, session);
         return;
       }
-      const report = await extract(target.filesystem, target.node, path.posix.basename(target.path), destination!, {
+      const progress = session.progress('Extracting');
+      const { owner } = options;
+      const name = path.posix.basename(target.path);
+      const report = await extract(target.filesystem, target.node, name, destination!, {
         signal,
-      });
+        owner,
+        onProgress: progress.update,
+      }).finally(() => progress.end());
       const skipped = report.skipped.map((left) => ({ path: left.path, reason: left.reason }));
       if (options.json === true)
         await output.json({
@@ -38,7 +52,7 @@ export function registerExtract(host: Host): void {
         });
       else
         session.note(
-          `${counted(report.files, 'file', 'files')} (${formatBytes(report.bytes)}), ${counted(report.directories, 'directory', 'directories')}, ${counted(report.symlinks, 'link', 'links')} extracted`,
+          `${counted(report.files, 'file', 'files')} (${formatBytes(report.bytes)}), ${counted(report.directories, 'directory', 'directories')}, ${counted(report.symlinks + report.hardLinks, 'link', 'links')} extracted`,
         );
       for (const left of skipped) session.leaveOut(`left out ${escapeText(left.path)}: ${errorLine(left.reason)}`);
     },

@@ -8,7 +8,16 @@ import {
   type WalkedEntry,
 } from '../../core/index.ts';
 import { addImageCommand, type Host, targetOf } from '../image-command.ts';
-import { entriesJson, type Listing, listAll, markedName, nodeOfEntry, noteUnreadable, startsOf } from '../listing.ts';
+import {
+  entriesJson,
+  type Listing,
+  linkTarget,
+  listAll,
+  markedName,
+  nodeOfEntry,
+  noteUnreadable,
+  startsOf,
+} from '../listing.ts';
 import type { ImageOptions, Session } from '../session.ts';
 
 interface LsOptions extends ImageOptions {
@@ -65,7 +74,8 @@ async function longLine(
     if (node === undefined) return `${UNKNOWN_FACTS}  ${name}, its inode ${entry.nodeId} is in use again`;
     const { major, minor } = ('device' in node ? node.device : undefined) ?? {};
     const size = major === undefined ? String(node.size) : `${major}, ${minor}`;
-    const target = node.kind === 'symlink' ? ` -> ${escapeText(await node.target(session))}` : '';
+    const target = await linkTarget(node, session);
+    const arrow = target === undefined ? '' : ` -> ${escapeText(target)}`;
     const modified = node.times.modified === undefined ? '-' : formatTimestamp(node.times.modified);
     return [
       formatMode(node.kind, node.mode),
@@ -74,7 +84,7 @@ async function longLine(
       String(node.gid ?? '-').padStart(WIDTHS.id),
       size.padStart(WIDTHS.size),
       modified,
-      name + target,
+      name + arrow,
     ].join(' ');
   } catch (error) {
     noteUnreadable(path, entry, error, session);

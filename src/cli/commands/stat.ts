@@ -1,5 +1,10 @@
 import {
+  ACL_ATTRIBUTES,
+  type AclEntry,
+  aclText,
   type Directory,
+  decodeAcl,
+  type ExtendedAttribute,
   errorText,
   escapeText,
   fileDevice,
@@ -67,7 +72,7 @@ async function statJson(target: NodeTarget, session: Session): Promise<Record<st
     locator: formatLocator(volume.name, path),
     ...nodeJson(node, link),
     location: { start: (volume.partition?.start ?? 0) + node.location.start, length: node.location.length },
-    attributes: attributes?.map(({ name, value }) => ({ name, value })) ?? null,
+    attributes: attributes?.map((attribute) => ({ ...attribute, acl: aclOf(attribute) })) ?? null,
     extents,
   };
 }
@@ -92,7 +97,9 @@ async function printStat(target: NodeTarget, session: Session): Promise<void> {
   const attributes = await tried(session, 'extended attributes', () => target.node.attributes(session));
   if (attributes !== undefined && attributes.length > 0) {
     await output.print('extended attributes');
-    await output.printAll(table(attributes.map(({ name, value }) => [`  ${escapeText(name)}`, textOrHex(value)])));
+    await output.printAll(
+      table(attributes.map((attribute) => [`  ${escapeText(attribute.name)}`, valueText(attribute)])),
+    );
   }
   const { node } = target;
   if (!hasBytes(node) || node.size === 0) return;
@@ -100,6 +107,16 @@ async function printStat(target: NodeTarget, session: Session): Promise<void> {
   await tried(session, 'extents', () =>
     printMap(mapRows(extentsOf(target, node, session), target.image.layers), target.image, output),
   );
+}
+
+/** The entries of an access control list; undefined for any other attribute. */
+function aclOf({ name, value }: ExtendedAttribute): readonly AclEntry[] | undefined {
+  return ACL_ATTRIBUTES[name] === undefined ? undefined : decodeAcl(value);
+}
+
+function valueText(attribute: ExtendedAttribute): string {
+  const acl = aclOf(attribute);
+  return acl === undefined ? textOrHex(attribute.value) : aclText(acl);
 }
 
 async function facts({ node, volume, path }: NodeTarget, session: Session): Promise<string[][]> {

@@ -9,7 +9,7 @@ import {
   type Timestamp,
 } from '../../core/index.ts';
 import { addImageCommand, type Host, targetOf } from '../image-command.ts';
-import { entryFacts, type Listing, listAll, nodeOfEntry, noteUnreadable, startsOf } from '../listing.ts';
+import { entryFacts, type Listing, linkTarget, listAll, nodeOfEntry, noteUnreadable, startsOf } from '../listing.ts';
 import type { ImageOptions, Session } from '../session.ts';
 
 interface TimelineOptions extends ImageOptions {
@@ -50,8 +50,8 @@ async function bodyLine(listing: Listing, walked: Walked, session: Session): Pro
   try {
     const node = await nodeOfEntry(listing.filesystem, walked, session);
     if (node === undefined) return bodyFields(`${name} (deleted-realloc)`, entry.nodeId, '-/----------', undefined);
-    const target =
-      node.kind === 'symlink' ? ` -> ${escapeText(await node.target(session)).replaceAll('|', '\\x7c')}` : '';
+    const link = await linkTarget(node, session);
+    const target = link === undefined ? '' : ` -> ${escapeText(link).replaceAll('|', '\\x7c')}`;
     const kind = entry.kind === 'unknown' ? node.kind : entry.kind;
     return bodyFields(`${name}${target}${entry.deleted ? ' (deleted)' : ''}`, node.id, modeOf(kind, node), node);
   } catch (error) {

@@ -116,3 +116,24 @@ export function fillBits(bytes: Uint8Array, from: number, count: number, set: bo
     }
   }
 }
+
+/** How many of `count` bits from bit `from` up are set; bit 0 is the least significant of the first byte. */
+export function countBits(bytes: Uint8Array, from: number, count: number): number {
+  let found = 0;
+  for (let bit = from, end = from + count; bit < end; ) {
+    const within = bit & 7;
+    const run = Math.min(8 - within, end - bit);
+    let byte = (bytes[(bit - within) / 8]! >>> within) & ((1 << run) - 1);
+    for (; byte !== 0; byte &= byte - 1) found++;
+    bit += run;
+  }
+  return found;
+}
+
+/** Adds to `again` the bits that `later` has and `bytes` has not, then to `later` those of `bytes`: all of one length. */
+export function noteReused(bytes: Uint8Array, later: Uint8Array, again: Uint8Array): void {
+  for (let at = 0; at < bytes.length; at++) {
+    again[at]! |= later[at]! & ~bytes[at]!;
+    later[at]! |= bytes[at]!;
+  }
+}

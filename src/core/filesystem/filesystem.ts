@@ -91,6 +91,8 @@ export interface DirectoryEntry {
   readonly nodeId: number;
   readonly kind: EntryKind;
   readonly deleted: boolean;
+  /** The name is encrypted: `name` stands for its bytes, and nobody without the key can tell it. */
+  readonly encrypted?: boolean;
   /** FAT's 8.3 name when `name` is a long one. */
   readonly shortName?: string;
 }

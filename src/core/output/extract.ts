@@ -1,21 +1,12 @@
-import { closeSync, fchmodSync, futimesSync, openSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { bitField } from '../bytes/bits.ts';
-import { decodeName, encodeName } from '../bytes/text.ts';
+import { decodeName } from '../bytes/text.ts';
 import { systemError } from '../device/file-device.ts';
-import { takeTurn } from '../device/take-turn.ts';
-import { corrupt, DiskError, denied, unsupported } from '../errors.ts';
-import type {
-  Directory,
-  DirectoryEntry,
-  FileNode,
-  FileSystem,
-  RegularFile,
-  Timestamp,
-} from '../filesystem/filesystem.ts';
-import { fileDevice } from '../filesystem/read-file.ts';
-import { type CopyOptions, copySparse } from './copy-sparse.ts';
+import { corrupt, unsupported } from '../errors.ts';
+import type { Directory, DirectoryEntry, FileNode, FileSystem, RegularFile } from '../filesystem/filesystem.ts';
+import type { CopyOptions } from './copy-sparse.ts';
+import { type HostNodeOptions, HostNodes } from './host-node.ts';
+import { childPath, hostError, requireEmptyDirectory } from './host-path.ts';
 import { checkFolder } from './new-file.ts';
 
 /** What an extraction did, in counts, and what it left out. */
@@ -23,24 +14,30 @@ export interface ExtractReport {
   files: number;
   directories: number;
   symlinks: number;
+  /** Further names of files that are counted in `files`. */
+  hardLinks: number;
   /** Bytes of file content. */
   bytes: number;
   /** Nodes that were left out, with the reason: special files, names that are no file names, unreadable content. */
   readonly skipped: { readonly path: string; readonly reason: unknown }[];
 }
 
-export interface ExtractOptions extends Omit<CopyOptions, 'onProgress'> {
+export interface ExtractOptions extends Omit<CopyOptions, 'onProgress'>, HostNodeOptions {
   readonly onEntry?: ((path: string) => void) | undefined;
+  /** How much content is written so far, in bytes; `total` is 0: nobody knows before the end. */
+  readonly onProgress?: CopyOptions['onProgress'];
 }
 
 /** Nothing real nests deeper (see walk.ts); the host's own path limit ends it earlier. */
 const MAX_DEPTH = 2048;
+/** Files with several names whose first is remembered; of those behind, each name becomes a file of its own. */
+const MAX_LINKED_FILES = 100_000;
 
 /**
  * Copies a node, and all below it, to `destination` on the host. A directory becomes `destination` itself (which must
  * be new or empty); a file or link is made at `destination`, or inside it when it is a directory.
  * Nothing is written outside: every name from the image must be a plain name, nothing that exists is replaced or
- * followed, and symbolic links are made last of all, after every file is written.
+ * followed, every directory on the way was made here, and symbolic links are made when all else in their directory is there.
  */
 export async function extract(
   filesystem: FileSystem,
@@ -49,24 +46,29 @@ export async function extract(
   destination: string,
   options: ExtractOptions = {},
 ): Promise<ExtractReport> {
-  return new Extraction(filesystem, options).run(node, name, destination);
+  const nodes = await HostNodes.load(options);
+  return new Extraction(filesystem, nodes, options).run(node, name, destination);
 }
 
+/** A link whose directory is not filled yet. */
 interface PendingLink {
+  readonly node: Extract<FileNode, { kind: 'symlink' }>;
   readonly shown: string;
   readonly hostPath: Buffer;
-  readonly target: string;
 }
 
 class Extraction {
   readonly #filesystem: FileSystem;
+  readonly #nodes: HostNodes;
   readonly #options: ExtractOptions;
-  readonly #report: ExtractReport = { files: 0, directories: 0, symlinks: 0, bytes: 0, skipped: [] };
-  readonly #links: PendingLink[] = [];
+  readonly #report: ExtractReport = { files: 0, directories: 0, symlinks: 0, hardLinks: 0, bytes: 0, skipped: [] };
   readonly #entered = new Set<number>();
+  /** Where the first name of a file with several was made, by its node. */
+  readonly #linked = new Map<number, Buffer>();
 
-  constructor(filesystem: FileSystem, options: ExtractOptions) {
+  constructor(filesystem: FileSystem, nodes: HostNodes, options: ExtractOptions) {
     this.#filesystem = filesystem;
+    this.#nodes = nodes;
     this.#options = options;
   }
 
@@ -79,9 +81,10 @@ class Extraction {
       } else {
         const stat = await fs.stat(destination).catch(() => undefined);
         const target = stat?.isDirectory() ? childPath(Buffer.from(destination), name) : Buffer.from(destination);
-        await this.#node(node, name, target, 0);
+        const links: PendingLink[] = [];
+        await this.#node(node, name, target, 0, links);
+        for (const link of links) await this.#link(link);
       }
-      for (const link of this.#links) await this.#link(link);
     } catch (error) {
       if ((error as Error).name === 'AbortError') throw error;
       throw systemError(error, destination);
@@ -92,35 +95,51 @@ class Extraction {
   async #directory(directory: Directory, shown: string, hostPath: Buffer, depth: number): Promise<void> {
     this.#entered.add(directory.id);
     this.#report.directories += 1;
-    for await (const entry of directory.entries({ signal: this.#options.signal })) {
-      await this.#entry(entry, `${shown}/${entry.name}`, hostPath, depth);
+    const links: PendingLink[] = [];
+    try {
+      for await (const entry of directory.entries({ signal: this.#options.signal })) {
+        await this.#entry(entry, `${shown}/${entry.name}`, hostPath, depth, links);
+      }
+    } finally {
+      // What could be read of a damaged directory is finished as well.
+      if (this.#options.signal?.aborted !== true) {
+        for (const link of links) await this.#link(link);
+        const refused = (error: unknown): void => this.#skip(shown === '' ? '/' : shown, error, decodeName(hostPath));
+        await this.#nodes.finish(hostPath, directory).catch(refused);
+      }
     }
-    await keepTimes(hostPath, directory);
   }
 
   /** One entry; whatever fails with it is noted, and the others go on. */
-  async #entry(entry: DirectoryEntry, shown: string, parent: Buffer, depth: number): Promise<void> {
+  async #entry(
+    entry: DirectoryEntry,
+    shown: string,
+    parent: Buffer,
+    depth: number,
+    links: PendingLink[],
+  ): Promise<void> {
     this.#options.signal?.throwIfAborted();
     this.#options.onEntry?.(shown);
     try {
       const hostPath = childPath(parent, entry.name);
-      await this.#node(await this.#filesystem.node(entry.nodeId, this.#options), shown, hostPath, depth + 1);
+      const node = await this.#filesystem.node(entry.nodeId, this.#options);
+      await this.#node(node, shown, hostPath, depth + 1, links);
     } catch (error) {
       this.#options.signal?.throwIfAborted();
-      this.#report.skipped.push({ path: shown, reason: hostError(error, path.join(decodeName(parent), entry.name)) });
+      this.#skip(shown, error, path.join(decodeName(parent), entry.name));
     }
   }
 
-  async #node(node: FileNode, shown: string, hostPath: Buffer, depth: number): Promise<void> {
+  async #node(node: FileNode, shown: string, hostPath: Buffer, depth: number, links: PendingLink[]): Promise<void> {
     switch (node.kind) {
       case 'directory':
         this.#requireNew(node, shown, depth);
-        await fs.mkdir(hostPath);
+        await this.#nodes.directory(hostPath, node);
         return this.#directory(node, shown, hostPath, depth);
       case 'file':
         return this.#file(node, hostPath);
       case 'symlink':
-        this.#links.push({ shown, hostPath, target: await node.target(this.#options) });
+        links.push({ node, shown, hostPath });
         return;
       default:
         this.#report.skipped.push({ path: shown, reason: `a ${node.kind} is not made on the host` });
@@ -136,92 +155,44 @@ class Extraction {
       throw unsupported({ ...details, expected: `at most ${MAX_DEPTH} directories deep`, found: 'one that is deeper' });
   }
 
-  /** What is asked of the host is asked without its thread pool: of many small files that took most of the time. */
   async #file(node: RegularFile, hostPath: Buffer): Promise<void> {
-    const file = openSync(hostPath, 'wx');
-    try {
-      await copySparse(fileDevice(this.#filesystem, node), file, { signal: this.#options.signal });
-      // Set-id and sticky bits stay behind: an image must not plant a privileged program.
-      if (node.mode !== undefined) fchmodSync(file, bitField(node.mode, 0, 9));
-      keepFileTimes(file, node);
-    } catch (error) {
-      await fs.rm(hostPath, { force: true });
-      throw error;
-    } finally {
-      closeSync(file);
+    const isShared = (node.linkCount ?? 1) > 1;
+    const first = isShared ? this.#linked.get(node.id) : undefined;
+    if (first !== undefined && (await isLinked(first, hostPath))) {
+      this.#report.hardLinks += 1;
+      return;
     }
+    const { signal, onProgress } = this.#options;
+    const before = this.#report.bytes;
+    const count = onProgress && (({ done }: { done: number }) => onProgress({ done: before + done, total: 0 }));
+    await this.#nodes.file(this.#filesystem, node, hostPath, { signal, onProgress: count });
     this.#report.files += 1;
     this.#report.bytes += node.size;
-    await takeTurn();
+    if (isShared && this.#linked.size < MAX_LINKED_FILES) this.#linked.set(node.id, hostPath);
   }
 
-  async #link({ shown, hostPath, target }: PendingLink): Promise<void> {
+  async #link({ node, shown, hostPath }: PendingLink): Promise<void> {
     try {
-      await fs.symlink(Buffer.from(encodeName(target)), hostPath);
+      await this.#nodes.link(await node.target(this.#options), hostPath, node);
       this.#report.symlinks += 1;
     } catch (error) {
-      this.#report.skipped.push({ path: shown, reason: hostError(error, decodeName(hostPath)) });
+      this.#options.signal?.throwIfAborted();
+      this.#skip(shown, error, decodeName(hostPath));
     }
   }
-}
 
-/** What the host refused, in words; what is wrong with the image stays itself. */
-function hostError(error: unknown, hostPath: string): unknown {
-  const { code } = error as NodeJS.ErrnoException;
-  if (error instanceof DiskError || code === undefined) return error;
-  if (code !== 'ENAMETOOLONG') return systemError(error, hostPath);
-  const expected = 'a name that the host can give a file';
-  return unsupported({ layer: 'file', structure: hostPath, expected, found: 'one that is too long', cause: error });
-}
-
-async function requireEmptyDirectory(destination: string): Promise<void> {
-  const made = await fs.mkdir(destination).then(
-    () => true,
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EEXIST') return false;
-      throw error;
-    },
-  );
-  if (made || (await fs.readdir(destination)).length === 0) return;
-  throw denied({
-    layer: 'output',
-    structure: destination,
-    expected: 'a new or empty directory',
-    found: 'a directory with entries',
-  });
-}
-
-/** A name from the image as a path below `parent`; a name that is more or less than one name is refused. */
-function childPath(parent: Buffer, name: string): Buffer {
-  const isPlain = name !== '' && name !== '.' && name !== '..' && !/[/\0]/.test(name) && !name.includes(path.sep);
-  if (!isPlain)
-    throw denied({
-      layer: 'output',
-      structure: name,
-      expected: 'a plain file name',
-      found: 'a name with a path in it',
-    });
-  return Buffer.concat([parent, Buffer.from(path.sep), encodeName(name)]);
-}
-
-/** Access and modification time; a local time (FAT) is taken as UTC. A time that the host cannot hold stays behind. */
-async function keepTimes(hostPath: Buffer, { times }: FileNode): Promise<void> {
-  const { modified, accessed = modified } = times;
-  if (modified === undefined || accessed === undefined) return;
-  await fs.utimes(hostPath, seconds(accessed), seconds(modified)).catch(() => undefined);
-}
-
-/** The same of an open file. */
-function keepFileTimes(file: number, { times }: FileNode): void {
-  const { modified, accessed = modified } = times;
-  if (modified === undefined || accessed === undefined) return;
-  try {
-    futimesSync(file, seconds(accessed), seconds(modified));
-  } catch {
-    // As above.
+  #skip(shown: string, error: unknown, hostPath: string): void {
+    this.#report.skipped.push({ path: shown, reason: hostError(error, hostPath) });
   }
 }
 
-function seconds(time: Timestamp): number {
-  return time.seconds + time.nanoseconds / 1e9;
+/** Gives a file that we made a further name; false where the host has no such links, or no more of them. */
+async function isLinked(first: Buffer, hostPath: Buffer): Promise<boolean> {
+  try {
+    await fs.link(first, hostPath);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw error;
+    return false;
+  }
 }

@@ -5,4 +5,5 @@ export const native: Native = {
   holes: { nextData: () => undefined, nextHole: () => undefined },
   // Windows has none that another program would look for.
   locks: undefined,
+  times: undefined,
 };

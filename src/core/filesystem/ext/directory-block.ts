@@ -45,6 +45,8 @@ export interface DirectoryRules {
   readonly deleted: boolean;
   /** Entries whose name has another length in bytes are passed over. */
   readonly onlyNameBytes: number | undefined;
+  /** Entries of other inodes are passed over. */
+  readonly onlyInodes?: { has(inode: number): boolean } | undefined;
 }
 
 /** A directory block (or a part of inline data) in memory: `length` bytes of `bytes` from `at`, which lie at `offset` in the device. */
@@ -95,7 +97,9 @@ export function decodeDirectoryBlock(
           nameLength,
         );
       if (inode > rules.inodeCount) return damaged(place, at, 'inode', `1 to ${rules.inodeCount}`, inode);
-      const isWanted = rules.onlyNameBytes === undefined || rules.onlyNameBytes === nameLength;
+      const isWanted =
+        (rules.onlyNameBytes === undefined || rules.onlyNameBytes === nameLength) &&
+        (rules.onlyInodes === undefined || rules.onlyInodes.has(inode));
       if (isWanted && !isDots(bytes, at + HEADER_BYTES, nameLength)) {
         found.push(entryAt(bytes, at, inode, nameLength, rules, false));
       }

@@ -7,6 +7,7 @@ import type { DirectoryEntry, ListOptions } from '../filesystem.ts';
 import type { BlockRun } from './block-run.ts';
 import { directoryBlockChecksum, inodeSeed } from './checksums.ts';
 import { type DirectoryRules, decodeDirectoryBlock } from './directory-block.ts';
+import { encryptedName } from './encrypted-name.ts';
 import { inlineDataParts } from './inline-data.ts';
 import { hasFlag, type Inode } from './inode.ts';
 import { blockRuns } from './mapping.ts';
@@ -45,9 +46,14 @@ export async function* directoryBatches(
       `the rest of a damaged block is left out: ${error.message}`,
     );
   };
-  if (hasFlag(inode, 'inlineData')) yield inlineEntries(inode, rules, note);
-  else yield* blockEntries(volume, inode, rules, note, options);
+  const shown = hasFlag(inode, 'encrypted') ? withEncryptedNames : (found: DirectoryEntry[]) => found;
+  if (hasFlag(inode, 'inlineData')) yield shown(inlineEntries(inode, rules, note));
+  else for await (const found of blockEntries(volume, inode, rules, note, options)) yield shown(found);
   if (damage[0] !== undefined) throw damage[0];
+}
+
+function withEncryptedNames(found: readonly DirectoryEntry[]): DirectoryEntry[] {
+  return found.map((entry) => ({ ...entry, name: encryptedName(entry.name), encrypted: true }));
 }
 
 type Note = (error: DiskError | undefined) => void;
@@ -73,7 +79,7 @@ async function* blockEntries(
   rules: DirectoryRules,
   note: Note,
   options: ReadOptions,
-): AsyncGenerator<readonly DirectoryEntry[], void> {
+): AsyncGenerator<DirectoryEntry[], void> {
   const { blockSize, blockCount } = volume.geometry;
   const end = divideUp(inode.size, blockSize);
   let next = 0;
@@ -98,7 +104,7 @@ async function* runEntries(
   rules: DirectoryRules,
   note: Note,
   options: ReadOptions,
-): AsyncGenerator<readonly DirectoryEntry[], void> {
+): AsyncGenerator<DirectoryEntry[], void> {
   const { blockSize } = volume.geometry;
   const perRead = READ_BYTES / blockSize;
   for (let done = 0; done < run.count; done += perRead) {
@@ -126,9 +132,10 @@ export async function lookupEntry(
   name: string,
   options?: ReadOptions,
 ): Promise<DirectoryEntry | undefined> {
-  const folds = hasFlag(inode, 'casefold');
+  const isEncrypted = hasFlag(inode, 'encrypted');
+  const folds = hasFlag(inode, 'casefold') && !isEncrypted;
   const wanted = folds ? foldCase(name) : name;
-  const onlyNameBytes = folds ? undefined : encodeName(name).length;
+  const onlyNameBytes = folds || isEncrypted ? undefined : encodeName(name).length;
   let folded: DirectoryEntry | undefined;
   for await (const batch of directoryBatches(volume, inode, { signal: options?.signal, onlyNameBytes })) {
     for (const entry of batch) {

@@ -2,13 +2,17 @@ import { bitNumbers } from '../../bytes/bits.ts';
 import { formatUuid } from '../../bytes/guid.ts';
 import { decodeCString } from '../../bytes/text.ts';
 import type { BlockDevice, ReadOptions } from '../../device/block-device.ts';
+import { DiskError } from '../../errors.ts';
 import type { Property } from '../../format.ts';
 import type { FileNode, FileSystem, FileSystemType } from '../filesystem.ts';
 import type { Finding } from '../finding.ts';
-import type { RecoverableFile } from '../recoverable-file.ts';
+import type { RecoverableFile, RecoverableOptions } from '../recoverable-file.ts';
 import { typeOf } from './features.ts';
+import { findJournal } from './journal/find-journal.ts';
+import type { Journal } from './journal/journal.ts';
 import type { Replay } from './journal/replay.ts';
 import { nodeOf } from './nodes.ts';
+import { findRecoverable } from './recover/recoverable.ts';
 import type { Superblock } from './superblock.ts';
 import type { ExtVolume } from './volume.ts';
 
@@ -29,6 +33,7 @@ export class ExtFileSystem implements FileSystem {
   readonly properties: readonly Property[];
   readonly replayedTransactions: number | undefined;
   readonly #volume: ExtVolume;
+  readonly #superblock: Superblock;
 
   /** `replay` is what the journal had for it, if it was replayed. */
   constructor(volume: ExtVolume, superblock: Superblock, replay?: Replay) {
@@ -44,6 +49,7 @@ export class ExtFileSystem implements FileSystem {
     this.properties = propertiesOf(volume, superblock, replay);
     this.replayedTransactions = replay?.transactionCount;
     this.#volume = volume;
+    this.#superblock = superblock;
   }
 
   async node(id: number, options?: ReadOptions): Promise<FileNode> {
@@ -52,7 +58,21 @@ export class ExtFileSystem implements FileSystem {
 
   async *check(): AsyncGenerator<Finding, void> {}
 
-  async *recoverable(): AsyncGenerator<RecoverableFile, void> {}
+  async *recoverable(options?: RecoverableOptions): AsyncGenerator<RecoverableFile, void> {
+    yield* findRecoverable(this.#volume, await this.#journal(), options);
+  }
+
+  /** The journal, to look into; one that cannot be read is told of, and has nothing to give. */
+  async #journal(): Promise<Journal | undefined> {
+    if (!this.#volume.geometry.features.compatible.has('has_journal')) return undefined;
+    try {
+      return await findJournal(this.#volume, this.#superblock);
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      this.#volume.report('journal', error.offset, `it is not searched for deleted files: ${error.message}`);
+      return undefined;
+    }
+  }
 }
 
 /** `s_state` in words, as dumpe2fs has them. */

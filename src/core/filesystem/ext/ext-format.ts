@@ -1,15 +1,13 @@
 import { hasBit } from '../../bytes/bits.ts';
 import { type BlockDevice, readBytes } from '../../device/block-device.ts';
-import { ExtentDevice } from '../../device/extent-device.ts';
-import { corrupt, DiskError, unsupported } from '../../errors.ts';
+import { corrupt, DiskError } from '../../errors.ts';
 import type { Format, OpenContext } from '../../format.ts';
 import type { FileSystem } from '../filesystem.ts';
 import { superblockChecksum } from './checksums.ts';
 import { ExtFileSystem } from './ext-filesystem.ts';
 import { geometryOf } from './geometry.ts';
-import { openJournal } from './journal/journal.ts';
+import { findJournal } from './journal/find-journal.ts';
 import { type Replay, replayJournal } from './journal/replay.ts';
-import { nodeOf } from './nodes.ts';
 import { EXT_MAGIC, SUPERBLOCK, SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET, type Superblock } from './superblock.ts';
 import { ExtVolume } from './volume.ts';
 
@@ -95,31 +93,8 @@ async function openRecovered(device: BlockDevice, context: OpenContext): Promise
   }
 }
 
-async function recover(volume: ExtVolume, { journalInode, journalDevice }: Superblock): Promise<Replay> {
-  const { blockSize, blockCount } = volume.geometry;
-  if (journalInode === 0) {
-    const offset = SUPERBLOCK_OFFSET + SUPERBLOCK.fields.journalInode.offset;
-    const found = journalDevice === 0 ? 'none' : 'an external journal, on another device';
-    throw unsupported({
-      layer: 'ext',
-      structure: 'journal',
-      offset,
-      expected: 'a journal inside the filesystem',
-      found,
-    });
-  }
-  const node = nodeOf(volume, await volume.inode(journalInode));
-  if (node.kind !== 'file') {
-    const { start: offset } = node.location;
-    throw corrupt({
-      layer: 'ext',
-      structure: `journal inode ${node.id}`,
-      offset,
-      expected: 'a file',
-      found: node.kind,
-    });
-  }
-  const journal = await openJournal(new ExtentDevice(node, volume.device.sectorSize), blockSize);
+async function recover(volume: ExtVolume, superblock: Superblock): Promise<Replay> {
+  const journal = await findJournal(volume, superblock);
   const report = (message: string, block: number): void => volume.report(`journal block ${block}`, undefined, message);
-  return replayJournal(journal, volume.device, blockCount, report);
+  return replayJournal(journal, volume.device, volume.geometry.blockCount, report);
 }

@@ -39,7 +39,7 @@ class ExtNode {
   protected readonly volume: ExtVolume;
   protected readonly inode: Inode;
 
-  constructor(volume: ExtVolume, inode: Inode) {
+  constructor(volume: ExtVolume, inode: Inode, deleted: boolean) {
     this.id = inode.id;
     this.size = inode.size;
     this.allocated = inode.sectors * 512;
@@ -50,7 +50,7 @@ class ExtNode {
     this.projectId = inode.projectId;
     this.linkCount = inode.linkCount;
     this.flags = inodeFlagWords(inode.flags);
-    this.deleted = inode.linkCount === 0;
+    this.deleted = deleted;
     this.location = { start: inode.offset, length: inode.bytes.length };
     this.volume = volume;
     this.inode = inode;
@@ -128,23 +128,23 @@ class ExtSpecialFile extends ExtNode implements SpecialFile {
   readonly kind: SpecialKind;
   declare readonly device?: { readonly major: number; readonly minor: number };
 
-  constructor(volume: ExtVolume, inode: Inode, kind: SpecialKind) {
-    super(volume, inode);
+  constructor(volume: ExtVolume, inode: Inode, deleted: boolean, kind: SpecialKind) {
+    super(volume, inode, deleted);
     this.kind = kind;
     if (kind === 'character device' || kind === 'block device') this.device = decodeDeviceNumber(inode.iBlock);
   }
 }
 
-/** The node that an inode is. */
-export function nodeOf(volume: ExtVolume, inode: Inode): FileNode {
+/** The node that an inode is; one without a name is deleted, unless the caller knows better. */
+export function nodeOf(volume: ExtVolume, inode: Inode, deleted: boolean = inode.linkCount === 0): FileNode {
   switch (inode.kind) {
     case 'directory':
-      return new ExtDirectory(volume, inode);
+      return new ExtDirectory(volume, inode, deleted);
     case 'file':
-      return new ExtFile(volume, inode);
+      return new ExtFile(volume, inode, deleted);
     case 'symlink':
-      return new ExtSymbolicLink(volume, inode);
+      return new ExtSymbolicLink(volume, inode, deleted);
     default:
-      return new ExtSpecialFile(volume, inode, inode.kind);
+      return new ExtSpecialFile(volume, inode, deleted, inode.kind);
   }
 }

@@ -27,15 +27,23 @@ export class ExtVolume {
   readonly #reporter: BoundedReporter;
   readonly #strict: boolean;
   readonly #metadata: BlockDevice;
-  readonly #inodeTables: LRUCache<number, number> = new LRUCache({ max: MAX_REMEMBERED_GROUPS });
+  readonly #inodeTables: LRUCache<number, number>;
 
-  constructor(device: BlockDevice, geometry: Geometry, context: OpenContext) {
+  /** `sibling`: another view of the same device, whose caches are used. */
+  constructor(
+    device: BlockDevice,
+    geometry: Geometry,
+    context: Pick<OpenContext, 'report' | 'strict'>,
+    sibling?: ExtVolume | undefined,
+  ) {
     this.device = device;
     this.geometry = geometry;
     this.dataBlocks = { first: geometry.firstDataBlock + 1, end: geometry.blockCount };
     this.#strict = context.strict === true;
     this.#reporter = new BoundedReporter((diagnostic) => context.report(diagnostic));
-    this.#metadata = new CachedDevice(device, { blockBytes: METADATA_PIECE_BYTES, limitBytes: METADATA_CACHE_BYTES });
+    const cache = { blockBytes: METADATA_PIECE_BYTES, limitBytes: METADATA_CACHE_BYTES };
+    this.#inodeTables = sibling === undefined ? new LRUCache({ max: MAX_REMEMBERED_GROUPS }) : sibling.#inodeTables;
+    this.#metadata = sibling === undefined ? new CachedDevice(device, cache) : sibling.#metadata;
   }
 
   /** Says what is odd but readable, each thing once. */

@@ -30,6 +30,8 @@ export interface Journal {
   readonly end: number;
   /** The block where the oldest transaction begins that is not in the filesystem yet, and its number; undefined for none. */
   readonly start: { readonly block: number; readonly sequence: number } | undefined;
+  /** The number of the next transaction, as far as the superblock knows it. */
+  readonly sequence: number;
   /** Block numbers have 64 bits. */
   readonly isWide: boolean;
   /** How blocks are checked: not at all, a sum of each transaction, or sums of 16 or 32 bits of each block. */
@@ -77,6 +79,7 @@ export async function openJournal(device: BlockDevice, blockSize: number): Promi
     first: firstBlock,
     end,
     start: start === 0 ? undefined : { block: start, sequence },
+    sequence,
     isWide: has('64bit'),
     checksums,
     seed: crc32c(superblock.uuid),

@@ -50,11 +50,21 @@ export async function replayJournal(
 }
 
 async function isGoodCopy(journal: Journal, { block, checksum }: JournaledBlock, sequence: number): Promise<boolean> {
-  const { checksums, seed, blockSize } = journal;
+  if (journal.checksums !== 'v2' && journal.checksums !== 'v3') return true;
+  const bytes = await readBytes(journal.device, block * journal.blockSize, journal.blockSize);
+  return hasCopySum(journal, bytes, checksum, sequence);
+}
+
+/** Whether the bytes of a copy, as they stand in the journal, have the sum of its tag. */
+export function hasCopySum(
+  { checksums, seed }: Journal,
+  bytes: Uint8Array,
+  checksum: number,
+  sequence: number,
+): boolean {
   if (checksums !== 'v2' && checksums !== 'v3') return true;
   const number = Buffer.alloc(4);
   number.writeUInt32BE(sequence);
-  const bytes = await readBytes(journal.device, block * blockSize, blockSize);
   const sum = storedSum(crc32c(bytes, crc32c(number, seed)));
   return checksum === (checksums === 'v3' ? sum : sum % 2 ** 16);
 }

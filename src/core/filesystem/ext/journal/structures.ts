@@ -42,11 +42,13 @@ export const JOURNAL_SUPERBLOCK = new Struct(
 
 export type JournalSuperblock = StructValue<(typeof JOURNAL_SUPERBLOCK)['fields']>;
 
-/** `struct commit_header`, less its time, which debugfs writes wrong. */
+/** `struct commit_header`; debugfs writes its time wrong. */
 export const COMMIT_BLOCK = new Struct('ext', 'journal commit block', {
   checksumType: u8(0x0c),
   checksumSize: u8(0x0d),
   checksum: u32be(0x10),
+  secondsHigh: u32be(0x30),
+  secondsLow: u32be(0x34),
 });
 
 /** The word `r_count` of `struct jbd2_journal_revoke_header_s`: bytes of the block that are used, the header included. */

@@ -87,7 +87,7 @@ export async function* transactions(journal: Journal, onDamage: Damage): AsyncGe
 }
 
 /** Descriptor and revoke blocks end with a sum of themselves. */
-function hasGoodTail(bytes: Uint8Array, journal: Journal): boolean {
+export function hasGoodTail(bytes: Uint8Array, journal: Journal): boolean {
   const at = bytes.length - tailBytes(journal);
   if (at === bytes.length) return true;
   return storedSum(crc32cWithoutField(bytes, at, journal.seed)) === viewOf(bytes).getUint32(at);

@@ -1,0 +1,191 @@
+import { type Command, Option } from 'commander';
+import {
+  CERTAINTIES,
+  type Certainty,
+  escapeText,
+  fileDevice,
+  formatBytes,
+  formatLocator,
+  formatTimestamp,
+  type Image,
+  isAtLeast,
+  notFound,
+  parseLocator,
+  type RecoverableFile,
+  RecoveryFolder,
+  unsupported,
+} from '../../core/index.ts';
+import { nodeJson } from '../describe.ts';
+import { addImageCommand, type Host } from '../image-command.ts';
+import { filesystemsOf, type Mounted, volumeName } from '../mounted.ts';
+import { counted, errorJson, errorLine, longTable } from '../output.ts';
+import type { ImageOptions, Session } from '../session.ts';
+import { writeBytes } from '../target-bytes.ts';
+
+interface RecoverOptions extends ImageOptions {
+  readonly key?: string;
+  readonly certainty: Certainty;
+  readonly owner?: boolean;
+}
+
+/** A file that may be recovered, and where. */
+interface Found {
+  readonly mounted: Mounted;
+  readonly file: RecoverableFile;
+}
+
+/** What the command is asked to look at. */
+interface Search {
+  readonly mounted: readonly Mounted[];
+  /** The path that a file must be at, or below; `/` is all, those without a path too. */
+  readonly base: string;
+}
+
+export function registerRecover(host: Host): void {
+  addImageCommand<RecoverOptions>(host, {
+    usage: 'recover <image> [locator] [dest]',
+    description:
+      'deleted files and earlier versions: without DEST a list of them; with DEST they are written into that new or empty folder, to - one of them to standard output',
+    examples: [
+      'sectorscope recover disk.qcow2 p2',
+      'sectorscope recover disk.qcow2 p2:/home/ada ./found',
+      'sectorscope recover disk.qcow2 p2:/home/ada/letter.txt - > letter.txt',
+      'sectorscope recover --certainty damaged --json disk.qcow2 p2',
+    ],
+    options: (command: Command) =>
+      command
+        .option('--key <key>', 'only the file of that key, as the list has it')
+        .addOption(
+          new Option('--certainty <least>', 'the least certainty wanted').choices(CERTAINTIES).default('likely'),
+        )
+        .option('--owner', 'with DEST: the user and the group by their numbers too (as root)'),
+    action: async (image, [locator, destination], options, session) => {
+      const search = await searchOf(image, locator, session);
+      if (destination === '-') await printOne(search, options, session);
+      else if (destination !== undefined) await writeAll(search, destination, options, session);
+      else if (options.json === true) await session.output.jsonArray(filesJson(search, options, session));
+      else await list(search, options, session);
+    },
+  });
+}
+
+/** What the locator leads to: its path may be of a file that is no more. */
+async function searchOf(image: Image, locator: string | undefined, session: Session): Promise<Search> {
+  const place = parseLocator(locator);
+  const isPath = place.kind === 'path';
+  const target = await image.resolve(isPath ? { ...place, path: '/' } : place, { signal: session.signal });
+  const base = isPath ? place.path.replace(/\/+$/, '') : '';
+  return { mounted: await filesystemsOf(target, session), base: base === '' ? '/' : base };
+}
+
+/** What is wanted, as it is found; those that are not sure enough are counted, and said at the end. */
+async function* search(
+  { mounted, base }: Search,
+  options: RecoverOptions,
+  session: Session,
+): AsyncGenerator<Found, void> {
+  const left = new Map<Certainty, number>();
+  for (const one of mounted) {
+    const progress = session.progress(`Searching ${volumeName(one.volume)}`);
+    try {
+      const found = one.filesystem.recoverable({ signal: session.signal, onProgress: progress.update });
+      for await (const file of found) {
+        if (!isBelow(file.path, base) || (options.key !== undefined && options.key !== file.key)) continue;
+        if (isAtLeast(file.certainty, options.certainty)) {
+          progress.end();
+          yield { mounted: one, file };
+        } else left.set(file.certainty, (left.get(file.certainty) ?? 0) + 1);
+      }
+    } finally {
+      progress.end();
+    }
+  }
+  if (left.size === 0) return;
+  const counts = [...left].map(([certainty, count]) => `${count} ${certainty}`).join(', ');
+  session.note(`left out: ${counts}; --certainty ${[...left.keys()].at(-1)} has them too`);
+}
+
+function isBelow(path: string | undefined, base: string): boolean {
+  return base === '/' || path === base || path?.startsWith(`${base}/`) === true;
+}
+
+async function list(wanted: Search, options: RecoverOptions, session: Session): Promise<void> {
+  for await (const lines of longTable(rows(wanted, options, session), ['left', 'right']))
+    await session.output.printAll(lines);
+}
+
+async function* rows(wanted: Search, options: RecoverOptions, session: Session): AsyncGenerator<string[], void> {
+  for await (const { mounted, file } of search(wanted, options, session)) {
+    const { node, key, path, certainty, source, reason } = file;
+    const name = path === undefined ? `${mounted.volume.name}:(no name)` : formatLocator(mounted.volume.name, path);
+    const deleted = node.times.deleted === undefined ? '-' : formatTimestamp(node.times.deleted);
+    const slash = node.kind === 'directory' ? '/' : '';
+    yield [certainty, String(node.size), deleted, key, `${name}${slash}`, `${source}: ${escapeText(reason)}`];
+  }
+}
+
+function fileJson({ mounted, file }: Found): Record<string, unknown> {
+  const { key, path, source, certainty, reason, node } = file;
+  const { volume } = mounted;
+  const locator = path === undefined ? null : formatLocator(volume.name, path);
+  return { volume: volume.name, key, path: path ?? null, locator, source, certainty, reason, ...nodeJson(node) };
+}
+
+async function* filesJson(wanted: Search, options: RecoverOptions, session: Session): AsyncGenerator<unknown, void> {
+  for await (const found of search(wanted, options, session)) yield fileJson(found);
+}
+
+/** The surest of what is wanted, and of equals the one that was deleted last, to standard output. */
+async function printOne(wanted: Search, options: RecoverOptions, session: Session): Promise<void> {
+  let best: Found | undefined;
+  for await (const found of search(wanted, options, session)) {
+    if (found.file.node.kind !== 'file') continue;
+    if (best === undefined || !isAtLeast(best.file.certainty, found.file.certainty)) best = found;
+  }
+  if (best === undefined) {
+    const expected = `a deleted file, or an earlier version, that is ${options.certainty} or better`;
+    throw notFound({ layer: 'recover', structure: options.key ?? wanted.base, expected, found: 'none' });
+  }
+  const { filesystem } = best.mounted;
+  const { key, certainty, reason, node } = best.file;
+  if (certainty !== 'intact') session.note(`${key}: ${certainty}: ${escapeText(reason)}`);
+  if (node.kind !== 'file') throw unsupported({ layer: 'recover', expected: 'a file', found: node.kind });
+  await writeBytes(fileDevice(filesystem, node), session);
+}
+
+async function writeAll(wanted: Search, destination: string, options: RecoverOptions, session: Session): Promise<void> {
+  const folder = await RecoveryFolder.create(destination, { owner: options.owner });
+  const written = recovered(folder, wanted, options, session);
+  if (options.json === true) await session.output.jsonArray(written);
+  else for await (const { certainty, host } of written) await session.output.print(`${certainty}  ${escapeText(host)}`);
+  await folder.finish();
+  const { files, bytes, directories, symlinks } = folder.report;
+  session.note(
+    `${counted(files, 'file', 'files')} (${formatBytes(bytes)}), ${counted(directories, 'directory', 'directories')}, ${counted(symlinks, 'link', 'links')} recovered`,
+  );
+}
+
+/** Writes what is found; what cannot be written, or not whole, is said. */
+async function* recovered(
+  folder: RecoveryFolder,
+  wanted: Search,
+  options: RecoverOptions,
+  session: Session,
+): AsyncGenerator<{ readonly certainty: Certainty; readonly host: string; readonly [fact: string]: unknown }, void> {
+  const isSeveral = wanted.mounted.length > 1;
+  for await (const found of search(wanted, options, session)) {
+    const { file, mounted } = found;
+    const { certainty, key, path, reason } = file;
+    const name = path === undefined ? key : `${formatLocator(mounted.volume.name, path)} (${key})`;
+    const prefix = isSeveral && mounted.volume.name !== '' ? [mounted.volume.name.replaceAll('/', '-')] : [];
+    try {
+      const host = await folder.write(mounted.filesystem, file, prefix, { signal: session.signal });
+      if (!isAtLeast(certainty, 'likely')) session.leaveOut(`${name} is ${certainty}: ${escapeText(reason)}`);
+      yield { ...fileJson(found), certainty, host };
+    } catch (error) {
+      session.signal.throwIfAborted();
+      session.leaveOut(`left out ${name}: ${errorLine(error)}`);
+      if (options.json === true) yield { ...fileJson(found), certainty, host: '', error: errorJson(error) };
+    }
+  }
+}

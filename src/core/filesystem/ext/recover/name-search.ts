@@ -1,0 +1,152 @@
+import { firstAtLeast } from '../../../bytes/sorted-search.ts';
+import type { SparseBitSet } from '../../../bytes/sparse-bit-set.ts';
+import { viewOf } from '../../../bytes/struct.ts';
+import type { ReadOptions } from '../../../device/block-device.ts';
+import type { DirectoryEntry } from '../../filesystem.ts';
+import type { BlockRun } from '../block-run.ts';
+import { directoryBatches } from '../directory.ts';
+import { type DirectoryRules, decodeDirectoryBlock } from '../directory-block.ts';
+import { hasFlag, type Inode } from '../inode.ts';
+import { blockRuns } from '../mapping.ts';
+import type { ExtVolume } from '../volume.ts';
+import type { JournalHistory } from './journal-history.ts';
+import type { NameBook } from './name-book.ts';
+import { PastVolume } from './past-volume.ts';
+
+const ROOT_INODE = 2;
+const DOT = 0x2e;
+/** Directories whose blocks the journal has copies of. */
+const MAX_OWNED_BLOCKS = 2 ** 20;
+
+/** Looks for the names of inodes: in directories that are there, in those that were, and in the journal's copies of them. */
+export class NameSearch {
+  readonly #volume: ExtVolume;
+  readonly #past: PastVolume;
+  readonly #history: JournalHistory | undefined;
+  readonly #wanted: SparseBitSet;
+  readonly #book: NameBook;
+  readonly #options: ReadOptions | undefined;
+  /** The place in the history that is now. */
+  readonly #now: number;
+  /** The directory that a target of the journal is a block of. */
+  readonly #owners = new Map<number, number>();
+
+  constructor(
+    volume: ExtVolume,
+    history: JournalHistory | undefined,
+    wanted: SparseBitSet,
+    book: NameBook,
+    options?: ReadOptions,
+  ) {
+    this.#volume = volume;
+    this.#past = new PastVolume(volume);
+    this.#history = history;
+    this.#wanted = wanted;
+    this.#book = book;
+    this.#options = options;
+    this.#now = history?.transactions.length ?? 0;
+  }
+
+  /** The tree as it is, and what is left in its directories of entries that were deleted. */
+  async searchTree(): Promise<void> {
+    const pending = [ROOT_INODE];
+    for (let id = pending.pop(); id !== undefined; id = pending.pop()) {
+      this.#options?.signal?.throwIfAborted();
+      try {
+        const inode = await this.#volume.inode(id, this.#options);
+        if (inode.kind !== 'directory') continue;
+        if (inode.size > this.#volume.geometry.blockSize) await this.#own(inode);
+        for await (const batch of directoryBatches(this.#past, inode, { ...this.#options, deleted: true }))
+          for (const entry of batch) if (await this.#noteLive(id, entry)) pending.push(entry.nodeId);
+      } catch {
+        // What a damaged directory has lost is not found: nobody was told that it would be.
+        this.#options?.signal?.throwIfAborted();
+      }
+    }
+  }
+
+  /** True for a directory that is to be entered. */
+  async #noteLive(parent: number, { name, nodeId, kind, deleted }: DirectoryEntry): Promise<boolean> {
+    if (nodeId === 0) return false;
+    if (this.#wanted.has(nodeId)) this.#book.add(nodeId, parent, name, deleted, this.#now);
+    if (deleted) return false;
+    const isDirectory =
+      kind === 'unknown' ? (await this.#past.inode(nodeId)).kind === 'directory' : kind === 'directory';
+    return isDirectory && this.#book.addDirectory(nodeId, parent, name);
+  }
+
+  /** The entries of a directory that is no more, or was otherwise, as they were from one transaction to the one at `order`. */
+  async searchDirectory(inode: Inode, order?: number, firstOrder?: number): Promise<void> {
+    const history = order === undefined ? undefined : this.#history;
+    const volume = new PastVolume(this.#volume, history, order);
+    try {
+      if (!hasFlag(inode, 'inlineData')) {
+        if (!(await this.#isOwn(volume, inode))) return;
+        await this.#own(inode);
+      }
+      for await (const batch of directoryBatches(volume, inode, { ...this.#options, deleted: true }))
+        for (const { name, nodeId, deleted } of batch)
+          if (this.#wanted.has(nodeId)) this.#book.add(nodeId, inode.id, name, deleted, order ?? this.#now, firstOrder);
+    } catch {
+      this.#options?.signal?.throwIfAborted();
+    }
+  }
+
+  /** Whether the first block of a directory says that it is that one. */
+  async #isOwn(volume: PastVolume, inode: Inode): Promise<boolean> {
+    for await (const runs of blockRuns(volume, inode, { first: 0, end: 1 }, this.#options)) {
+      const first = runs[0];
+      if (first === undefined) continue;
+      return ownerOf(await volume.readBlocks(first.physical, 1, 'directory', this.#options)) === inode.id;
+    }
+    return false;
+  }
+
+  /** Remembers which of a directory's blocks the journal has copies of. */
+  async #own(inode: Inode): Promise<void> {
+    const targets = this.#history?.targets ?? new Float64Array(0);
+    if (targets.length === 0) return;
+    const own = ({ physical, count }: BlockRun): void => {
+      for (let at = firstAtLeast(targets, physical); at < targets.length && targets[at]! < physical + count; at++)
+        if (!this.#owners.has(at) && this.#owners.size < MAX_OWNED_BLOCKS) this.#owners.set(at, inode.id);
+    };
+    for await (const runs of blockRuns(this.#past, inode, { first: 0, end: 2 ** 32 }, this.#options)) runs.forEach(own);
+  }
+
+  /** The copies of directory blocks that the journal has. */
+  async searchJournal(): Promise<void> {
+    const history = this.#history;
+    if (history === undefined) return;
+    const { inodeCount, blockSize, features } = this.#volume.geometry;
+    const rules: DirectoryRules = {
+      inodeCount,
+      blockSize,
+      hasFileType: features.incompatible.has('filetype'),
+      isIndexed: false,
+      deleted: true,
+      onlyNameBytes: undefined,
+      onlyInodes: this.#wanted,
+    };
+    for (let target = 0; target < history.targets.length; target++) {
+      this.#options?.signal?.throwIfAborted();
+      for (const past of history.copiesOf(target)) {
+        const bytes = await history.read(past, this.#options);
+        const owner = bytes === undefined ? undefined : (ownerOf(bytes) ?? this.#owners.get(target));
+        if (bytes === undefined || owner === undefined) continue;
+        const found: DirectoryEntry[] = [];
+        decodeDirectoryBlock({ bytes, view: viewOf(bytes), at: 0, length: bytes.length, offset: 0 }, rules, found);
+        for (const { name, nodeId, deleted } of found)
+          if (this.#wanted.has(nodeId)) this.#book.add(nodeId, owner, name, deleted, past.order);
+      }
+    }
+  }
+}
+
+/** The directory whose first block this is, by its own word; undefined for any other block. */
+function ownerOf(bytes: Uint8Array): number | undefined {
+  const view = viewOf(bytes);
+  const isDot = view.getUint16(4, true) === 12 && bytes[6] === 1 && bytes[8] === DOT && bytes[9] === 0;
+  const isDots = bytes[18] === 2 && bytes[20] === DOT && bytes[21] === DOT;
+  const self = view.getUint32(0, true);
+  return isDot && isDots && self > 0 ? self : undefined;
+}

@@ -1,0 +1,105 @@
+import { closeSync, fchmodSync, fchownSync, openSync } from 'node:fs';
+import fs from 'node:fs/promises';
+import { type FileTimes, loadNative } from '../../native/index.ts';
+import { bitField } from '../bytes/bits.ts';
+import { encodeName } from '../bytes/text.ts';
+import { takeTurn } from '../device/take-turn.ts';
+import { denied } from '../errors.ts';
+import type { FileNode, FileSystem, NodeTimes, RegularFile, Timestamp } from '../filesystem/filesystem.ts';
+import { fileDevice } from '../filesystem/read-file.ts';
+import { type CopyOptions, copySparse } from './copy-sparse.ts';
+
+export interface HostNodeOptions {
+  /** Whether files get the numbers of their user and group too. */
+  readonly owner?: boolean | undefined;
+}
+
+/** What nobody else reads while it is being written. */
+const PRIVATE_FILE = 0o600;
+const PRIVATE_DIRECTORY = 0o700;
+
+/** What a node has beside its content. */
+export type NodeFacts = Pick<FileNode, 'mode' | 'uid' | 'gid' | 'times'>;
+
+/**
+ * Makes nodes of an image on the host, each at a path that must be new: nothing is replaced, and no link is followed in the
+ * last place of a path. Modes, times and, where asked, owners are kept.
+ */
+export class HostNodes {
+  readonly #owner: boolean;
+  readonly #times: FileTimes | undefined;
+
+  private constructor(owner: boolean, times: FileTimes | undefined) {
+    this.#owner = owner;
+    this.#times = times;
+  }
+
+  /** Only root may give files away: DENIED for others. */
+  static async load(options: HostNodeOptions = {}): Promise<HostNodes> {
+    if (options.owner === true && process.geteuid?.() !== 0) {
+      const found = 'a process that may not give files away';
+      throw denied({ layer: 'output', structure: 'owner', expected: 'root', found });
+    }
+    return new HostNodes(options.owner === true, (await loadNative()).times);
+  }
+
+  /**
+   * A file with its content, holes where it has zeros; nothing is left when it fails. The host is asked without the thread pool:
+   * of many small files that took most of the time.
+   */
+  async file(filesystem: FileSystem, node: RegularFile, hostPath: Buffer, options?: CopyOptions): Promise<void> {
+    const file = openSync(hostPath, 'wx', node.mode === undefined ? undefined : PRIVATE_FILE);
+    try {
+      try {
+        await copySparse(fileDevice(filesystem, node), file, options);
+        if (this.#owner && node.uid !== undefined && node.gid !== undefined) fchownSync(file, node.uid, node.gid);
+        // Set-id and sticky bits stay behind: an image must not plant a privileged program.
+        if (node.mode !== undefined) fchmodSync(file, bitField(node.mode, 0, 9));
+      } finally {
+        closeSync(file);
+      }
+      await this.#setTimes(hostPath, node.times);
+    } catch (error) {
+      await fs.rm(hostPath, { force: true });
+      throw error;
+    }
+    await takeTurn();
+  }
+
+  /** An empty directory that can be filled; `finish` gives it what it has, when that is done. */
+  async directory(hostPath: Buffer, { mode }: Pick<FileNode, 'mode'>): Promise<void> {
+    await fs.mkdir(hostPath, mode === undefined ? undefined : PRIVATE_DIRECTORY);
+  }
+
+  /** A link with its target as it stands; it is not followed. */
+  async link(target: string, hostPath: Buffer, facts: NodeFacts): Promise<void> {
+    await fs.symlink(Buffer.from(encodeName(target)), hostPath);
+    if (this.#owner) await setOwner(hostPath, facts);
+    await this.#setTimes(hostPath, facts.times);
+  }
+
+  /** Owner, mode and times of a directory that we made. */
+  async finish(hostPath: Buffer, facts: NodeFacts): Promise<void> {
+    if (this.#owner) await setOwner(hostPath, facts);
+    if (facts.mode !== undefined) await fs.chmod(hostPath, bitField(facts.mode, 0, 9));
+    await this.#setTimes(hostPath, facts.times);
+  }
+
+  /** Access and modification time; a local time (FAT) is taken as UTC. A time that the host cannot hold stays behind. */
+  async #setTimes(hostPath: Buffer, { accessed, modified }: NodeTimes): Promise<void> {
+    if (modified === undefined) return;
+    if (this.#times !== undefined) {
+      this.#times.set(hostPath, accessed ?? modified, modified);
+      return;
+    }
+    await fs.lutimes(hostPath, seconds(accessed ?? modified), seconds(modified)).catch(() => undefined);
+  }
+}
+
+async function setOwner(hostPath: Buffer, { uid, gid }: NodeFacts): Promise<void> {
+  if (uid !== undefined && gid !== undefined) await fs.lchown(hostPath, uid, gid);
+}
+
+function seconds(time: Timestamp): number {
+  return time.seconds + time.nanoseconds / 1e9;
+}
