@@ -54,6 +54,7 @@ export {
   type Remedy,
   unsupported,
 } from './errors.ts';
+export { codePageNames } from './filesystem/fat/code-page.ts';
 export type {
   Directory,
   DirectoryEntry,

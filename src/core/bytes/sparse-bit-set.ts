@@ -18,6 +18,13 @@ export class SparseBitSet {
     return true;
   }
 
+  has(value: number): boolean {
+    const within = value % PAGE_NUMBERS;
+    const index = (value - within) / PAGE_NUMBERS;
+    const page = index === this.#lastIndex ? this.#lastPage : this.#pages.get(index);
+    return page !== undefined && ((page[within >>> 5]! >>> (within & 31)) & 1) === 1;
+  }
+
   #page(index: number): Uint32Array {
     if (index === this.#lastIndex) return this.#lastPage;
     let page = this.#pages.get(index);

@@ -17,7 +17,7 @@ export interface RecoverableFile {
   readonly key: string;
   /** Its own node: kind, size, times and extents as they were. */
   readonly node: FileNode;
-  /** Where it was: `/home/a.txt`; the name alone where its directory is lost too; undefined when no name is left. Not yet safe for a terminal. */
+  /** Where it was: `/docs/a.txt`; the name alone where its directory is lost too; undefined when no name is left. Not yet safe for a terminal. */
   readonly path: string | undefined;
   readonly source: RecoverySource;
   readonly certainty: Certainty;

@@ -4,10 +4,12 @@ import { notFound } from '../../errors.ts';
 import type { Property } from '../../format.ts';
 import type { BoundedReporter } from '../bounded-reporter.ts';
 import type { FileSystem } from '../filesystem.ts';
-import type { Finding } from '../finding.ts';
+import type { CheckOptions, Finding } from '../finding.ts';
 import type { RecoverableFile } from '../recoverable-file.ts';
 import { bootSector32 } from './boot-sector-32.ts';
+import { checkFat } from './check/check-fat.ts';
 import { type ChainOrigin, ClusterChain } from './cluster-chain.ts';
+import type { CodePage } from './code-page.ts';
 import { ATTRIBUTE_BITS, DELETED_MARK, directoryEntry, END_OF_DIRECTORY, SLOT_BYTES } from './directory-entry.ts';
 import { FatTable } from './fat-table.ts';
 import { FormerClusters } from './former-clusters.ts';
@@ -32,11 +34,14 @@ export class FatFileSystem implements FileSystem {
   readonly device: BlockDevice;
   readonly geometry: FatGeometry;
   readonly table: FatTable;
+  /** In which short names and labels are written. */
+  readonly codePage: CodePage;
   readonly rootId: number = ROOT_ID;
   #facts: FatFacts = { label: '', free: undefined, properties: [] };
   readonly #reporter: BoundedReporter;
 
-  constructor(device: BlockDevice, geometry: FatGeometry, reporter: BoundedReporter) {
+  constructor(device: BlockDevice, geometry: FatGeometry, codePage: CodePage, reporter: BoundedReporter) {
+    this.codePage = codePage;
     this.device = device;
     this.geometry = geometry;
     this.table = new FatTable(device, geometry);
@@ -97,7 +102,9 @@ export class FatFileSystem implements FileSystem {
     return new FatFile({ ...parts, size: entry.size }, this.geometry.clusterSize);
   }
 
-  async *check(): AsyncGenerator<Finding, void> {}
+  check(options?: CheckOptions): AsyncGenerator<Finding, void> {
+    return checkFat(this, options);
+  }
 
   async *recoverable(): AsyncGenerator<RecoverableFile, void> {}
 
@@ -107,11 +114,7 @@ export class FatFileSystem implements FileSystem {
     if (this.geometry.entryBits !== 32) {
       const location = { start: rootOffset, length: rootBytes };
       const storage = new FixedStorage(this.device, location);
-      return new FatDirectory(
-        { ...parts, location, storage, size: rootBytes, allocated: 0 },
-        this.device,
-        this.#orphan,
-      );
+      return new FatDirectory({ ...parts, location, storage, size: rootBytes, allocated: 0 }, this, this.#orphan);
     }
     const { offset, length } = bootSector32.fields.rootCluster;
     const storage = this.#storage(rootCluster, false, { structure: 'boot sector rootCluster', offset });
@@ -128,7 +131,7 @@ export class FatFileSystem implements FileSystem {
     options?: ReadOptions,
   ): Promise<FatDirectory> {
     const size = await parts.storage.measure(options);
-    return new FatDirectory({ ...parts, size, allocated: size }, this.device, this.#orphan);
+    return new FatDirectory({ ...parts, size, allocated: size }, this, this.#orphan);
   }
 
   readonly #orphan = (offset: number, message: string): void => {

@@ -1,20 +1,20 @@
 import { hasMask } from '../../bytes/bits.ts';
 import { type BlockDevice, readBytes } from '../../device/block-device.ts';
-import { DiskError } from '../../errors.ts';
+import { DiskError, unsupported } from '../../errors.ts';
 import type { Diagnostic, Format, OpenContext, Property } from '../../format.ts';
 import { BoundedReporter } from '../bounded-reporter.ts';
 import type { FileSystem } from '../filesystem.ts';
 import { type BootFacts, readBootFacts } from './boot-facts.ts';
 import { BOOT_SIGNATURE, bootSector } from './boot-sector.ts';
+import { type CodePage, codePageNamed, codePageNames, DEFAULT_CODE_PAGE } from './code-page.ts';
 import { FatFileSystem } from './fat-file-system.ts';
 import type { FatTable } from './fat-table.ts';
 import { type FreeSpaceHints, readFreeSpaceHints } from './free-space-hints.ts';
 import { type FatGeometry, looksLikeFat, parseGeometry } from './geometry.ts';
+import { CLEAN_BITS } from './volume-state.ts';
 
 /** A FAT larger than this is not counted through while opening, in bytes: free space is then undefined. */
 const MAX_COUNTED_FAT_BYTES = 4 * 1024 * 1024;
-/** FAT[1]: the volume was cleanly unmounted, no disk error was met; FAT specification section 4.2. */
-const CLEAN_BITS = { 12: undefined, 16: { clean: 0x8000, sound: 0x4000 }, 32: { clean: 0x8000000, sound: 0x4000000 } };
 
 export const fatFormat: Format<FileSystem> = {
   name: 'fat',
@@ -31,8 +31,9 @@ export async function openFat(device: BlockDevice, context: OpenContext): Promis
   const sector = await readBytes(device, 0, Math.min(bootSector.size, device.size));
   const geometry = parseGeometry(sector, report);
   reportBootOddities(sector, geometry, device, report);
-  const boot = readBootFacts(sector, geometry);
-  const filesystem = new FatFileSystem(device, geometry, reporter);
+  const codePage = requireCodePage(context.codePage ?? DEFAULT_CODE_PAGE);
+  const boot = readBootFacts(sector, geometry, codePage);
+  const filesystem = new FatFileSystem(device, geometry, codePage, reporter);
   const state = await ifReadable(() => readState(filesystem.table, boot, report), report);
   const hints = await ifReadable(() => readFreeSpaceHints(device, sector, geometry, report), report);
   const free = await ifReadable(() => countFree(filesystem.table), report);
@@ -47,6 +48,12 @@ export async function openFat(device: BlockDevice, context: OpenContext): Promis
     properties: describe(geometry, boot, state, hints),
   });
   return filesystem;
+}
+
+function requireCodePage(name: string): CodePage {
+  const codePage = codePageNamed(name);
+  if (codePage !== undefined) return codePage;
+  throw unsupported({ layer: 'fat', structure: 'code page', expected: codePageNames.join(', '), found: name });
 }
 
 /** A damaged part costs what it would have told, not the whole filesystem; a failing device does. */

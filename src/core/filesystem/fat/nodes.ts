@@ -10,6 +10,7 @@ import type {
   NodeTimes,
   RegularFile,
 } from '../filesystem.ts';
+import type { CodePage } from './code-page.ts';
 import { type DecodedEntry, DirectoryDecoder, nodeIdOf } from './directory-decoder.ts';
 import { ATTRIBUTE_BITS, SLOT_BYTES } from './directory-entry.ts';
 import { foldCase } from './fold-case.ts';
@@ -76,17 +77,19 @@ export class FatDirectory extends FatNode implements Directory {
   readonly kind = 'directory';
   readonly allocated: number;
   readonly #device: BlockDevice;
+  readonly #codePage: CodePage;
   readonly #reportOrphan: (offset: number, message: string) => void;
 
   /** `size` is what the clusters of the directory hold, `allocated` the same, or 0 for a fixed root. */
   constructor(
     parts: NodeParts & { readonly allocated: number },
-    device: BlockDevice,
+    { device, codePage }: { readonly device: BlockDevice; readonly codePage: CodePage },
     reportOrphan: (offset: number, message: string) => void,
   ) {
     super(parts);
     this.allocated = parts.allocated;
     this.#device = device;
+    this.#codePage = codePage;
     this.#reportOrphan = reportOrphan;
   }
 
@@ -125,7 +128,7 @@ export class FatDirectory extends FatNode implements Directory {
 
   /** Every entry, labels and deleted ones too, as many at once as one read gave. */
   async *decode(options?: ReadOptions): AsyncGenerator<readonly DecodedEntry[], void> {
-    const decoder = new DirectoryDecoder(this.#reportOrphan);
+    const decoder = new DirectoryDecoder(this.#codePage, this.#reportOrphan);
     for await (const { start, length } of this.storage.toEnd(options)) {
       // What a truncated image still has of the directory is read, then its end is the error.
       const held = roundDown(clamp(this.#device.size - start, 0, length), SLOT_BYTES);
