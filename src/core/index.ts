@@ -74,7 +74,7 @@ export type {
 } from './filesystem/filesystem.ts';
 export type { CheckOptions, Finding, Severity } from './filesystem/finding.ts';
 export { openFileSystem } from './filesystem/formats.ts';
-export { fileDevice, readFile } from './filesystem/read-file.ts';
+export { fileDevice, readFile, slackDevice } from './filesystem/read-file.ts';
 export type {
   Certainty,
   RecoverableFile,

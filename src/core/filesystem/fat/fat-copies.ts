@@ -54,6 +54,12 @@ export async function compareFatCopy(
   return { copy, entries, firstCluster, offset: copyOffset + divideDown(firstCluster * entryBits, 8) };
 }
 
+/** In words: `FAT 2 differs from FAT 1 in 3 entries, the first that of cluster 77`. */
+export function differenceText(geometry: FatGeometry, { copy, entries, firstCluster }: FatDifference): string {
+  const count = entries === 1 ? 'one entry' : `${entries} entries`;
+  return `FAT ${copy + 1} differs from FAT ${geometry.activeFat + 1} in ${count}, the first that of cluster ${firstCluster}`;
+}
+
 /** The places of the entries that have a differing byte, or half of one. */
 function* differingEntries(left: Uint8Array, right: Uint8Array, entryBits: number): Generator<number, void> {
   let last = -1;

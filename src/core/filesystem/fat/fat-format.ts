@@ -7,14 +7,17 @@ import type { FileSystem } from '../filesystem.ts';
 import { type BootFacts, readBootFacts } from './boot-facts.ts';
 import { BOOT_SIGNATURE, bootSector } from './boot-sector.ts';
 import { type CodePage, codePageNamed, codePageNames, DEFAULT_CODE_PAGE } from './code-page.ts';
+import { compareFatCopy, differenceText } from './fat-copies.ts';
 import { FatFileSystem } from './fat-file-system.ts';
 import type { FatTable } from './fat-table.ts';
 import { type FreeSpaceHints, readFreeSpaceHints } from './free-space-hints.ts';
 import { type FatGeometry, looksLikeFat, parseGeometry } from './geometry.ts';
 import { CLEAN_BITS } from './volume-state.ts';
 
-/** A FAT larger than this is not counted through while opening, in bytes: free space is then undefined. */
+/** A FAT larger than this is not counted through, and not compared, while opening, in bytes: free space is then undefined. */
 const MAX_COUNTED_FAT_BYTES = 4 * 1024 * 1024;
+/** More copies than anyone makes; up to 255 could be told. */
+const MAX_COMPARED_COPIES = 4;
 
 export const fatFormat: Format<FileSystem> = {
   name: 'fat',
@@ -41,6 +44,7 @@ export async function openFat(device: BlockDevice, context: OpenContext): Promis
     const message = `FSInfo tells ${hints.freeClusters} free clusters, the FAT has ${free}`;
     report({ layer: 'fat', structure: 'FSInfo', offset: hints.offset, message });
   }
+  await ifReadable(() => reportCopies(filesystem, report), report);
   const rootLabel = await ifReadable(() => findLabel(filesystem), report);
   filesystem.setFacts({
     label: rootLabel ?? boot.label,
@@ -111,6 +115,20 @@ async function readState(
   if (!state.sound)
     report({ layer: 'fat', structure: 'volume state', offset, message: 'disk errors were met on the volume' });
   return state;
+}
+
+/** A copy that differs is told while opening where that is cheap; the check looks at FATs of every size. */
+async function reportCopies(
+  { device, geometry }: FatFileSystem,
+  report: (diagnostic: Diagnostic) => void,
+): Promise<void> {
+  if (!geometry.mirrored || geometry.fatBytes > MAX_COUNTED_FAT_BYTES) return;
+  for (let copy = 1; copy < Math.min(geometry.fatCount, MAX_COMPARED_COPIES); copy++) {
+    const difference = await compareFatCopy(device, geometry, copy);
+    if (difference === undefined) continue;
+    const { offset } = difference;
+    report({ layer: 'fat', structure: `FAT ${copy + 1}`, offset, message: differenceText(geometry, difference) });
+  }
 }
 
 async function countFree(table: FatTable): Promise<number | undefined> {

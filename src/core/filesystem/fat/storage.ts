@@ -86,16 +86,27 @@ export class ClusterStorage implements Storage {
     }
   }
 
-  /** Bytes as far as the clusters can be followed; a broken chain counts up to the break. */
-  async measure(options?: ReadOptions): Promise<number> {
-    let bytes = 0;
-    try {
-      for await (const { length } of this.toEnd(options)) bytes += length;
-    } catch (error) {
-      if (!(error instanceof DiskError) || error.code === 'IO') throw error;
-    }
-    return bytes;
+  /** Bytes of a directory as far as its clusters can be followed; a broken chain counts up to the break. */
+  async measureDirectory(options?: ReadOptions): Promise<number> {
+    return asFarAsReadable(this.toEnd(options), ({ length }) => length);
   }
+
+  /** The same of a file, however long. */
+  async measure(options?: ReadOptions): Promise<number> {
+    const { clusterSize, clusterCount } = this.#geometry;
+    const runs = this.#clusters.runs(0, clusterCount, { ...options, toEnd: true });
+    return asFarAsReadable(runs, ({ count }) => count * clusterSize);
+  }
+}
+
+async function asFarAsReadable<Part>(parts: AsyncIterable<Part>, length: (part: Part) => number): Promise<number> {
+  let bytes = 0;
+  try {
+    for await (const part of parts) bytes += length(part);
+  } catch (error) {
+    if (!(error instanceof DiskError) || error.code === 'IO') throw error;
+  }
+  return bytes;
 }
 
 /** The part of an extent that the device holds; then, if any is missing, where it ends. */

@@ -3,7 +3,7 @@ import { type BlockDevice, type ReadOptions, readBytes } from '../../../device/b
 import { DiskError } from '../../../errors.ts';
 import type { Finding } from '../../finding.ts';
 import { bootSector } from '../boot-sector.ts';
-import { compareFatCopy } from '../fat-copies.ts';
+import { compareFatCopy, differenceText } from '../fat-copies.ts';
 import type { FatTable } from '../fat-table.ts';
 import { linkKind } from '../link-kind.ts';
 import { clusters } from './chain-check.ts';
@@ -32,18 +32,15 @@ export async function* checkTables(
     if (copy === geometry.activeFat) continue;
     const difference = await compareFatCopy(device, geometry, copy, options);
     if (difference === undefined) continue;
-    const { entries, firstCluster, offset } = difference;
-    const which = `FAT ${copy + 1} differs from FAT ${geometry.activeFat + 1}`;
-    const differ = `in ${entries === 1 ? 'one entry' : `${entries} entries`}, the first that of cluster ${firstCluster}`;
-    const structure = `FAT ${copy + 1}`;
+    const place = { structure: `FAT ${copy + 1}`, offset: difference.offset };
+    const message = differenceText(geometry, difference);
     yield geometry.mirrored
-      ? { severity: 'error', code: 'fat-copies-differ', structure, offset, message: `${which} ${differ}` }
+      ? { severity: 'error', code: 'fat-copies-differ', ...place, message }
       : {
           severity: 'note',
           code: 'fat-copy-stale',
-          structure,
-          offset,
-          message: `${which}, which alone is kept: ${differ}`,
+          ...place,
+          message: `${message}; only the latter is kept up to date`,
         };
   }
   let bad = 0;
