@@ -7,6 +7,7 @@ import {
   type RegularFile,
   slackDevice,
   streamBytes,
+  streamReadable,
   type Target,
   unsupported,
 } from '../core/index.ts';
@@ -71,7 +72,9 @@ export function allBytes(device: BlockDevice, { signal }: Session): AsyncGenerat
   return streamBytes(device, { start: 0, length: device.size }, { signal });
 }
 
-/** The same to standard output, as they are. */
+/** The same to standard output, as they are: where they cannot be read to the end, all before that too. */
 export async function writeBytes(device: BlockDevice, session: Session): Promise<void> {
-  for await (const chunk of allBytes(device, session)) await session.output.write(chunk);
+  const { signal } = session;
+  for await (const chunk of streamReadable(device, { start: 0, length: device.size }, { signal }))
+    await session.output.write(chunk);
 }

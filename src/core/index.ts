@@ -41,6 +41,7 @@ export { FileDevice, type FileDeviceOptions, systemError } from './device/file-d
 export { MemoryDevice } from './device/memory-device.ts';
 export { OverlayDevice, type OverlayOptions } from './device/overlay-device.ts';
 export { RangeView } from './device/range-view.ts';
+export { streamReadable } from './device/stream-readable.ts';
 export { systemWords } from './device/system-words.ts';
 export { takeTurn } from './device/take-turn.ts';
 export {

@@ -1,6 +1,6 @@
 import { hasMask } from '../../bytes/bits.ts';
 import { type BlockDevice, readBytes } from '../../device/block-device.ts';
-import { DiskError, unsupported } from '../../errors.ts';
+import { DiskError, faultText, unsupported } from '../../errors.ts';
 import type { Diagnostic, Format, OpenContext, Property } from '../../format.ts';
 import { BoundedReporter } from '../bounded-reporter.ts';
 import type { FileSystem } from '../filesystem.ts';
@@ -69,7 +69,7 @@ async function ifReadable<Value>(
     return await read();
   } catch (error) {
     if (!(error instanceof DiskError) || error.code === 'IO') throw error;
-    report({ layer: 'fat', structure: error.structure, offset: error.offset, message: error.message });
+    report({ layer: 'fat', structure: error.structure, offset: error.offset, message: faultText(error) });
     return undefined;
   }
 }

@@ -1,6 +1,6 @@
 import { hasBit, hasMask } from '../../../bytes/bits.ts';
 import { type BlockDevice, type ReadOptions, readBytes } from '../../../device/block-device.ts';
-import { DiskError } from '../../../errors.ts';
+import { DiskError, faultText } from '../../../errors.ts';
 import type { Diagnostic } from '../../../format.ts';
 import type { Finding, Severity } from '../../finding.ts';
 import { bootExtension16, bootExtension32 } from '../boot-extension.ts';
@@ -173,7 +173,7 @@ export async function* checkFsInfo(
     info = fsInfo.parse(await readBytes(device, origin, fsInfo.size, options), 0, origin);
   } catch (error) {
     if (!(error instanceof DiskError) || error.code === 'IO') throw error;
-    yield found('error', 'fsinfo-unreadable', 'boot sector fsInfoSector', field, error.message);
+    yield found('error', 'fsinfo-unreadable', 'boot sector fsInfoSector', field, faultText(error));
     return;
   }
   const signatures = [

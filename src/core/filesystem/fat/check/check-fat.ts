@@ -1,4 +1,4 @@
-import { DiskError } from '../../../errors.ts';
+import { DiskError, faultText } from '../../../errors.ts';
 import type { CheckOptions, Finding } from '../../finding.ts';
 import { type Claim, ClusterClaims } from '../cluster-claims.ts';
 import { usedFatBytes } from '../fat-copies.ts';
@@ -69,8 +69,8 @@ async function* tolerant(findings: AsyncIterable<Finding>): AsyncGenerator<Findi
     yield* findings;
   } catch (error) {
     if (!(error instanceof DiskError) || error.code === 'IO') throw error;
-    const { structure = 'filesystem', offset, message } = error;
-    yield { severity: 'error', code: 'unreadable', structure, offset, message };
+    const { structure = 'filesystem', offset } = error;
+    yield { severity: 'error', code: 'unreadable', structure, offset, message: faultText(error) };
   }
 }
 

@@ -1,6 +1,6 @@
 import { divideUp, roundDown } from '../../../bytes/rounding.ts';
 import { type BlockDevice, type ReadOptions, readBytes } from '../../../device/block-device.ts';
-import { DiskError } from '../../../errors.ts';
+import { DiskError, faultText } from '../../../errors.ts';
 import type { Claim, ClusterClaims } from '../cluster-claims.ts';
 import type { CodePage } from '../code-page.ts';
 import { SLOT_BYTES } from '../directory-entry.ts';
@@ -200,7 +200,8 @@ export class TreeScan {
   /** A failing device ends the scan; what is damaged costs the rest of one directory. */
   #unreadable(error: unknown, path: string): void {
     if (!(error instanceof DiskError) || error.code === 'IO') throw error;
-    const { structure = 'directory', offset, message } = error;
+    const { structure = 'directory', offset } = error;
+    const message = faultText(error);
     const owners = [path === '' ? '/' : path];
     this.#listener.find({ severity: 'error', code: 'directory-unreadable', structure, offset, message, owners });
   }
