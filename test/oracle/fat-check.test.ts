@@ -183,3 +183,33 @@ test('the numbers of clusters at the limits of each width: type, clusters and fr
     t.is(opened.usage.free, Number(/^Free Space = (\d+)$/m.exec(listing)?.[1]));
   }
 });
+
+test('labels and serials, wherever they stand and however they are written, as blkid and 7z have them', async (t) => {
+  if (!hasTools(t, '7z', 'blkid')) return;
+  const folder = temporaryFolder(t);
+  for (const name of [
+    'clean-12',
+    'clean-32',
+    'label-boot-only-16',
+    'label-differs-12',
+    'label-lower-16',
+    'label-root-only-16',
+    'serial-only-16',
+    'serial-only-32',
+    'no-extension-16',
+  ]) {
+    const image = path.join(folder, `${name}.img`);
+    const bytes = await fixtureBytes(`fat-damage/${name}.img`);
+    writeFileSync(image, bytes);
+    const listing = await toolText('7z', ['l', '-slt', image]);
+    const field = (key: string): string => new RegExp(`^${key} = (.*)$`, 'm').exec(listing)?.[1] ?? '';
+    const filesystem = await openFat(new MemoryDevice(bytes), testContext());
+    // 7z passes over the boot sector's label, blkid takes it when the root has none.
+    const label = (await toolText('blkid', ['-p', '-o', 'value', '-s', 'LABEL', image])).trimEnd();
+    t.is(filesystem.label, label, name);
+    const serial = filesystem.properties.find(({ key }) => key === 'serialNumber')?.value ?? null;
+    const number = Number(field('ID'));
+    const text = number.toString(16).toUpperCase().padStart(8, '0');
+    t.is(serial, field('ID') === '' ? null : `${text.slice(0, 4)}-${text.slice(4)}`, name);
+  }
+});

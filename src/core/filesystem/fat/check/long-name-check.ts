@@ -1,7 +1,9 @@
 import { hasBit } from '../../../bytes/bits.ts';
+import { viewOf } from '../../../bytes/struct.ts';
 import { longNameEntry, shortNameChecksum } from '../long-name-entry.ts';
 import { type Sink, slotFinding } from './fault.ts';
 
+const FIELDS = longNameEntry.fields;
 const LAST_PART_BIT = 6;
 /** The ordinal is in the low five bits, as fsck.fat has it. */
 const ORDINAL_LIMIT = 32;
@@ -27,13 +29,14 @@ export class LongNameCheck {
   }
 
   part(bytes: Uint8Array, at: number, offset: number): void {
-    const slot = longNameEntry.parse(bytes, at, offset);
-    const ordinal = slot.ordinal % ORDINAL_LIMIT;
+    const first = bytes[at]!;
+    const checksum = bytes[at + FIELDS.checksum.offset]!;
+    const ordinal = first % ORDINAL_LIMIT;
     if (this.#missing === 0) this.orphaned('another long name follows it');
-    if (hasBit(slot.ordinal, LAST_PART_BIT) && ordinal !== 0) {
+    if (hasBit(first, LAST_PART_BIT) && ordinal !== 0) {
       if (this.#missing !== NONE) this.#warn(offset, 'a long name begins inside another one');
       this.#missing = ordinal;
-      this.#checksum = slot.checksum;
+      this.#checksum = checksum;
       this.#offset = offset;
     } else if (ordinal !== this.#missing) {
       const expected = this.#missing === NONE ? 'where none is under way' : `where ${this.#missing} must follow`;
@@ -41,15 +44,13 @@ export class LongNameCheck {
       this.#missing = NONE;
       return;
     }
-    if (slot.checksum !== this.#checksum) this.#warn(offset, 'the parts of a long name have different checksums');
+    if (checksum !== this.#checksum) this.#warn(offset, 'the parts of a long name have different checksums');
     if (this.#missing !== NONE) this.#missing--;
-    for (const [field, value] of [
-      ['type', slot.type],
-      ['firstCluster', slot.firstCluster],
-    ] as const) {
+    for (const field of ['type', 'firstCluster'] as const) {
+      const value = FIELDS[field].get(viewOf(bytes), at);
       if (value === 0) continue;
       const message = `the field ${field} of a long name part is ${value}, not 0`;
-      this.#tell('error', 'long-name-reserved-field', offset + longNameEntry.fields[field].offset, message);
+      this.#tell('error', 'long-name-reserved-field', offset + FIELDS[field].offset, message);
     }
   }
 

@@ -1,6 +1,10 @@
 import { hasBit } from '../../../bytes/bits.ts';
+import { viewOf } from '../../../bytes/struct.ts';
 import { ATTRIBUTE_BITS, directoryEntry } from '../directory-entry.ts';
 import type { FatGeometry } from '../geometry.ts';
+
+// Field by field: to parse a whole slot takes longer than all else that is done with it.
+const FIELDS = directoryEntry.fields;
 
 /** What the check needs of a short entry. */
 export interface ScannedEntry {
@@ -15,8 +19,9 @@ export interface ScannedEntry {
 
 /** The first cluster that the slot at `at` tells; its upper half counts on FAT32 only. */
 export function firstClusterAt(bytes: Uint8Array, at: number, { entryBits }: FatGeometry): number {
-  const { firstClusterHigh, firstClusterLow } = directoryEntry.parse(bytes, at);
-  return firstClusterLow + (entryBits === 32 ? firstClusterHigh * 0x1_0000 : 0);
+  const view = viewOf(bytes);
+  const high = entryBits === 32 ? FIELDS.firstClusterHigh.get(view, at) : 0;
+  return high * 0x1_0000 + FIELDS.firstClusterLow.get(view, at);
 }
 
 export function scannedEntry(
@@ -25,11 +30,11 @@ export function scannedEntry(
   place: { readonly path: string; readonly offset: number },
   geometry: FatGeometry,
 ): ScannedEntry {
-  const { attributes, size } = directoryEntry.parse(bytes, at);
+  const attributes = bytes[at + FIELDS.attributes.offset]!;
   return {
     ...place,
     firstCluster: firstClusterAt(bytes, at, geometry),
-    size,
+    size: FIELDS.size.get(viewOf(bytes), at),
     isDirectory: hasBit(attributes, ATTRIBUTE_BITS.directory),
     isLabel: hasBit(attributes, ATTRIBUTE_BITS.label),
   };
