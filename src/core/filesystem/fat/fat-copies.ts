@@ -2,8 +2,8 @@ import { divideDown, divideUp } from '../../bytes/rounding.ts';
 import { type BlockDevice, type ReadOptions, readBytes } from '../../device/block-device.ts';
 import type { FatGeometry } from './geometry.ts';
 
-/** Entries compared at once: an even number, so that pairs of 12-bit entries stay together. */
-const ENTRIES_PER_STEP = 16384;
+/** Entries compared at once: 1 MiB of FAT32, and an even number, so that pairs of 12-bit entries stay together. */
+const ENTRIES_PER_STEP = 262_144;
 
 /** How a copy of the FAT differs from the active one. */
 export interface FatDifference {
@@ -43,8 +43,10 @@ export async function compareFatCopy(
   for (let done = 0; done < used; done += step) {
     options?.signal?.throwIfAborted();
     const length = Math.min(step, used - done);
-    const active = await readBytes(device, fatOffset + done, length, options);
-    const other = await readBytes(device, copyOffset + done, length, options);
+    const [active, other] = await Promise.all([
+      readBytes(device, fatOffset + done, length, options),
+      readBytes(device, copyOffset + done, length, options),
+    ]);
     if (Buffer.compare(active, other) === 0) continue;
     for (const entry of differingEntries(active, other, entryBits)) {
       if (entries++ === 0) firstCluster = divideDown(done, step) * ENTRIES_PER_STEP + entry;

@@ -127,13 +127,13 @@ export class FatFileSystem implements FileSystem {
   /** A chain of `count` clusters that no directory leads to, as a file. */
   lostFile(first: number, count: number): FatFile {
     const size = count * this.geometry.clusterSize;
-    return new FatFile({ ...this.#lostParts(first), size }, this.geometry.clusterSize);
+    return new FatFile({ ...this.#lostParts(first, count), size }, this.geometry.clusterSize);
   }
 
   /** The same as the directory that it is. */
   lostDirectory(first: number, count: number): FatDirectory {
     const size = count * this.geometry.clusterSize;
-    return new FatDirectory({ ...this.#lostParts(first), size, allocated: size }, this, this.#orphan);
+    return new FatDirectory({ ...this.#lostParts(first, count), size, allocated: size }, this, this.#orphan);
   }
 
   async #lostNode(first: number, options?: ReadOptions): Promise<FatDirectory | FatFile> {
@@ -145,9 +145,13 @@ export class FatFileSystem implements FileSystem {
     return isDirectory ? this.lostDirectory(first, count) : this.lostFile(first, count);
   }
 
-  #lostParts(first: number): Omit<NodeParts, 'size' | 'storage'> & { readonly storage: ClusterStorage } {
+  #lostParts(
+    first: number,
+    count?: number,
+  ): Omit<NodeParts, 'size' | 'storage'> & { readonly storage: ClusterStorage } {
     const location = { start: this.table.entryOffset(first), length: divideUp(this.geometry.entryBits, 8) };
-    const storage = this.#storage(first, false, { structure: 'lost chain', offset: location.start });
+    const chain = new ClusterChain(this.table, first, { structure: 'lost chain', offset: location.start });
+    const storage = new ClusterStorage(this.device, this.geometry, chain, count);
     return { id: -first, times: {}, flags: [], deleted: true, location, storage };
   }
 

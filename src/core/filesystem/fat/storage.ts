@@ -46,8 +46,16 @@ export class ClusterStorage implements Storage {
   readonly #device: BlockDevice;
   readonly #geometry: FatGeometry;
   readonly #clusters: ClusterChain | FormerClusters;
+  readonly #own: number;
 
-  constructor(device: BlockDevice, geometry: FatGeometry, clusters: ClusterChain | FormerClusters) {
+  /** `own`: after how many clusters a chain goes on in those of another file. */
+  constructor(
+    device: BlockDevice,
+    geometry: FatGeometry,
+    clusters: ClusterChain | FormerClusters,
+    own: number = Number.POSITIVE_INFINITY,
+  ) {
+    this.#own = own;
     this.#device = device;
     this.#geometry = geometry;
     this.#clusters = clusters;
@@ -70,12 +78,13 @@ export class ClusterStorage implements Storage {
 
   async *toEnd(options?: ReadOptions): AsyncGenerator<ByteRange, void> {
     const { clusterSize } = this.#geometry;
-    const limit = divideUp(MAX_DIRECTORY_BYTES, clusterSize);
+    const most = divideUp(MAX_DIRECTORY_BYTES, clusterSize);
+    const limit = Math.min(most, this.#own);
     let clusters = 0;
     for await (const { cluster, count } of this.#clusters.runs(0, limit, { ...options, toEnd: true })) {
       clusters += count;
       yield { start: clusterOffset(this.#geometry, cluster), length: count * clusterSize };
-      if (clusters < limit) continue;
+      if (clusters < most) continue;
       throw corrupt({
         layer: 'fat',
         structure: 'directory',

@@ -96,3 +96,19 @@ test('lost directories that name each other are listed once', async (t) => {
     ],
   );
 });
+
+test('a lost chain that runs into a file ends before it', async (t) => {
+  const volume = new FatBuilder({ bits: 16, clusters: 5000 });
+  const cluster = volume.store(Buffer.alloc(1024, 'f'));
+  volume.setRoot([shortSlot('FILE', { cluster, size: 1024 })]);
+  volume.store(Buffer.alloc(1024, 'x'));
+  volume.set(cluster + 3, cluster);
+  const { filesystem } = await opened(volume.bytes);
+  const [chain] = await recovered(filesystem);
+  t.like(chain, { key: `chain-${cluster + 2}`, certainty: 'damaged', source: 'lost chain' });
+  t.is(chain?.node.size, 1024);
+  const node = chain!.node;
+  if (node.kind !== 'file') return t.fail();
+  t.is(Buffer.from(await readBytes(fileDevice(filesystem, node), 0, 1024)).toString(), 'x'.repeat(1024));
+  return undefined;
+});
