@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import {
+  codePageNames,
   containerFormatNames,
   type DiskError,
   type Image,
@@ -73,6 +74,11 @@ export function addImageOptions(command: Command, formatFlag = '--format'): Comm
     .option('--no-backing', 'leave the backing file alone: what only it has reads as zeros')
     .addOption(passphraseOption('for an encrypted image'))
     .addOption(choice('--log <what>', 'updates that are only in the log of the image', ['replay', 'ignore']))
+    .option(
+      '--code-page <number>',
+      'the DOS code page of short names on FAT: 850, 932, ... (default: 437)',
+      parseCodePage,
+    )
     .addOption(choice('--unmapped <what>', 'what ranges that were given back read as', ['zeros', 'raw']));
 }
 
@@ -113,6 +119,12 @@ function parseSectorSize(text: string): number {
   const { smallest, largest } = SECTOR_SIZE_LIMITS;
   if (isPowerOfTwo(bytes) && bytes >= smallest && bytes <= largest) return bytes;
   throw new InvalidArgumentError(`Expected a power of two from ${smallest} to ${largest}.`);
+}
+
+function parseCodePage(text: string): string {
+  const name = text.toLowerCase().replace(/^(cp|ibm|windows-)/, '');
+  if (codePageNames.includes(name)) return name;
+  throw new InvalidArgumentError(`Expected one of ${codePageNames.join(', ')}.`);
 }
 
 /** A number of bytes as the user writes it, for an option. */

@@ -35,6 +35,8 @@ export interface ImageOptions {
   readonly log?: 'replay' | 'ignore';
   readonly unmapped?: 'zeros' | 'raw';
   readonly strict?: boolean;
+  /** The number of a DOS code page. */
+  readonly codePage?: string;
   /** Whether the options are for another image as well: a passphrase may be for that one. */
   readonly isOneOfTwo?: boolean | undefined;
 }
@@ -83,6 +85,7 @@ export function openOptions(options: ImageOptions): OpenImageOptions {
     log: options.log,
     strict: options.strict,
     unmapped: options.unmapped,
+    codePage: options.codePage,
   };
 }
 

@@ -5,7 +5,9 @@ import {
   formatView,
   type Image,
   type RegularFile,
+  slackDevice,
   streamBytes,
+  streamReadable,
   type Target,
   unsupported,
 } from '../core/index.ts';
@@ -18,8 +20,25 @@ export interface TargetBytes {
   readonly name: string;
 }
 
-export async function bytesOf(image: Image, locator: string | undefined, session: Session): Promise<TargetBytes> {
-  return deviceOf(await targetOf(image, locator, session));
+export async function bytesOf(
+  image: Image,
+  locator: string | undefined,
+  session: Session,
+  options: { readonly slack?: boolean | undefined } = {},
+): Promise<TargetBytes> {
+  const target = await targetOf(image, locator, session);
+  if (options.slack !== true) return deviceOf(target);
+  if (target.kind !== 'node')
+    throw unsupported({
+      layer: 'slack',
+      expected: 'a path, such as p1:/a.txt',
+      found: `the bytes of a ${target.kind}`,
+    });
+  return { device: await slackDevice(target.filesystem, requireFile(target), session), ...named(target) };
+}
+
+function named(target: Target & { kind: 'node' }): { readonly name: string } {
+  return { name: formatLocator(target.volume.name, target.path) };
 }
 
 /** A directory or a special file has no bytes to give: UNSUPPORTED. */
@@ -31,7 +50,7 @@ export function deviceOf(target: Target): TargetBytes {
       return { device: target.device, name: target.volume.name };
     case 'node': {
       const node = requireFile(target);
-      return { device: fileDevice(target.filesystem, node), name: formatLocator(target.volume.name, target.path) };
+      return { device: fileDevice(target.filesystem, node), ...named(target) };
     }
   }
 }
@@ -53,7 +72,9 @@ export function allBytes(device: BlockDevice, { signal }: Session): AsyncGenerat
   return streamBytes(device, { start: 0, length: device.size }, { signal });
 }
 
-/** The same to standard output, as they are. */
+/** The same to standard output, as they are: where they cannot be read to the end, all before that too. */
 export async function writeBytes(device: BlockDevice, session: Session): Promise<void> {
-  for await (const chunk of allBytes(device, session)) await session.output.write(chunk);
+  const { signal } = session;
+  for await (const chunk of streamReadable(device, { start: 0, length: device.size }, { signal }))
+    await session.output.write(chunk);
 }

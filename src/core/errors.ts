@@ -65,15 +65,20 @@ export class DiskError extends Error {
   }
 }
 
-function describe(details: DiskErrorDetails): string {
+/** What is wrong alone, for where its layer and place are told beside it: `expected a cluster from 2 to 90, found 99`. */
+export function faultText({ expected, found }: Pick<DiskErrorDetails, 'expected' | 'found'>): string {
   const parts: string[] = [];
-  if (details.expected !== undefined) parts.push(`expected ${details.expected}`);
-  if (details.found !== undefined) parts.push(`found ${details.found}`);
+  if (expected !== undefined) parts.push(`expected ${expected}`);
+  if (found !== undefined) parts.push(`found ${found}`);
+  return parts.join(', ');
+}
+
+function describe(details: DiskErrorDetails): string {
   const place = [
     details.structure,
     details.offset === undefined ? undefined : `at offset 0x${details.offset.toString(16)}`,
   ].filter((part) => part !== undefined);
-  return [details.file, details.layer, place.join(' '), parts.join(', ')].filter((part) => part).join(': ');
+  return [details.file, details.layer, place.join(' '), faultText(details)].filter((part) => part).join(': ');
 }
 
 export function corrupt(details: DiskErrorDetails): DiskError {

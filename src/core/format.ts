@@ -31,6 +31,8 @@ export interface OpenContext {
   readonly log?: 'replay' | 'ignore' | undefined;
   /** Whether metadata whose checksum is wrong is refused as CORRUPT, where it is read and reported otherwise. */
   readonly strict?: boolean | undefined;
+  /** The DOS code page of FAT's short names and labels, by its number (`850`); 437 unless it says another. */
+  readonly codePage?: string | undefined;
 }
 
 /** The one shape for containers, partition tables and filesystems. */

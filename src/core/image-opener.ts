@@ -35,6 +35,8 @@ export interface OpenOptions extends ReferencePolicy, ContainerOptions {
   readonly backing?: 'open' | 'none' | undefined;
   /** See `OpenContext.strict`. */
   readonly strict?: boolean | undefined;
+  /** The DOS code page of the short names and labels of FAT, by its number: one of `codePageNames`; 437 unless given. */
+  readonly codePage?: string | undefined;
 }
 
 /** A file that the image, or a layer of it, names: what became of it, and why. */
@@ -87,11 +89,12 @@ export class ImageOpener implements AsyncDisposable {
 
   /** For the image's own file, and for what opens later: the partition table, filesystems, those of a view too. */
   contextFor(view: View | undefined): OpenContext {
-    const { log, strict } = this.options;
+    const { log, strict, codePage } = this.options;
     const context = {
       ...this.#context({ path: this.file.path, place: this.#place, chain: [this.file.identity] }),
       log,
       strict,
+      codePage,
     };
     if (view === undefined) return context;
     return {

@@ -41,6 +41,7 @@ export { FileDevice, type FileDeviceOptions, systemError } from './device/file-d
 export { MemoryDevice } from './device/memory-device.ts';
 export { OverlayDevice, type OverlayOptions } from './device/overlay-device.ts';
 export { RangeView } from './device/range-view.ts';
+export { streamReadable } from './device/stream-readable.ts';
 export { systemWords } from './device/system-words.ts';
 export { takeTurn } from './device/take-turn.ts';
 export {
@@ -54,6 +55,7 @@ export {
   type Remedy,
   unsupported,
 } from './errors.ts';
+export { codePageNames } from './filesystem/fat/code-page.ts';
 export type {
   Directory,
   DirectoryEntry,
@@ -74,7 +76,7 @@ export type {
 export type { CheckOptions, Finding, Severity } from './filesystem/finding.ts';
 export { openFileSystem } from './filesystem/formats.ts';
 export { ACL_ATTRIBUTES, type AclEntry, aclText, decodeAcl } from './filesystem/posix-acl.ts';
-export { fileDevice, readFile } from './filesystem/read-file.ts';
+export { fileDevice, readFile, slackDevice } from './filesystem/read-file.ts';
 export {
   CERTAINTIES,
   type Certainty,

@@ -17,6 +17,8 @@ const MAX_EXTENTS = 2000;
 const MAX_ENTRIES = 300;
 const READ_BYTES = 64 * 1024;
 const RANDOM_READS = 6;
+/** Of what a search for deleted files finds, so many are read; all of them are counted. */
+const MAX_RECOVERED = 100;
 
 export type OnError = (error: unknown) => void;
 
@@ -56,8 +58,10 @@ export async function exercise(file: BlockDevice, random: () => number, onError:
       length: Math.max(0, Math.min(length, container.size - from)),
     });
     const filesystem = await attempt(() => openFileSystem(view, context));
-    if (filesystem !== undefined) await attempt(() => readFiles(filesystem, random, onError));
-    if (filesystem !== undefined) await attempt(() => recoverSome(filesystem, random, onError));
+    if (filesystem === undefined) continue;
+    await attempt(() => readFiles(filesystem, random, onError));
+    await attempt(() => checkAll(filesystem));
+    await attempt(() => recoverSome(filesystem, random, onError));
   }
   await container[Symbol.asyncDispose]();
 }
@@ -93,20 +97,6 @@ function checkExtent(extent: Extent, from: number, size: number): void {
     throw new Error(`data from ${extent.sourceOffset}, ${extent.length} bytes of ${extent.source.size}`);
 }
 
-async function recoverSome(filesystem: FileSystem, random: () => number, onError: OnError): Promise<void> {
-  let count = 0;
-  for await (const { node } of filesystem.recoverable()) {
-    if (++count > MAX_ENTRIES) return;
-    try {
-      if (node.kind === 'file') await readSome(fileDevice(filesystem, node), random);
-      else if (node.kind === 'symlink') await node.target();
-      else if (node.kind === 'directory') for await (const _ of node.entries()) break;
-    } catch (error) {
-      onError(error);
-    }
-  }
-}
-
 async function readFiles(filesystem: FileSystem, random: () => number, onError: OnError): Promise<void> {
   let count = 0;
   for await (const { entry } of walk(filesystem, filesystem.rootId, { deleted: true, onError })) {
@@ -115,6 +105,31 @@ async function readFiles(filesystem: FileSystem, random: () => number, onError: 
       const node = await filesystem.node(entry.nodeId);
       if (node.kind === 'file') await readSome(fileDevice(filesystem, node), random);
       else if (node.kind === 'symlink') await node.target();
+    } catch (error) {
+      onError(error);
+    }
+  }
+}
+
+/** A damaged part of a filesystem is a finding, and what is told of it can be printed. */
+async function checkAll(filesystem: FileSystem): Promise<void> {
+  for await (const { code, structure, offset, message } of filesystem.check()) {
+    if (!/^[a-z0-9-]+$/.test(code) || structure === '' || message === '')
+      throw new Error(`a finding without words: ${code}`);
+    if (offset !== undefined && !(Number.isSafeInteger(offset) && offset >= 0)) throw new Error(`${code} at ${offset}`);
+  }
+}
+
+async function recoverSome(filesystem: FileSystem, random: () => number, onError: OnError): Promise<void> {
+  const keys = new Set<string>();
+  for await (const { key, node } of filesystem.recoverable()) {
+    if (keys.has(key) || !/^[!-~]+$/.test(key)) throw new Error(`the key ${key} is not one`);
+    keys.add(key);
+    if (keys.size > MAX_RECOVERED) continue;
+    try {
+      if (node.kind === 'file') await readSome(fileDevice(filesystem, node), random);
+      else if (node.kind === 'symlink') await node.target();
+      else if (node.kind === 'directory') for await (const _ of node.entries()) break;
     } catch (error) {
       onError(error);
     }

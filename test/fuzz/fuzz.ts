@@ -37,7 +37,7 @@ export interface FuzzReport {
 }
 
 /** Folders of fixtures, each as often as its formats deserve: the containers' images are small and have much to damage. */
-const FOLDERS = ['qcow2', 'qcow2', 'qcow2', 'vhdx', 'vhdx', 'vhdx', 'partition', 'fat', 'ext', 'ext'];
+const FOLDERS = ['qcow2', 'qcow2', 'qcow2', 'vhdx', 'vhdx', 'vhdx', 'partition', 'fat', 'fat-damage', 'ext', 'ext'];
 
 async function corpus(only = ''): Promise<string[][]> {
   const names = await Promise.all(FOLDERS.map((folder) => fixtureNames(folder).catch(() => [])));

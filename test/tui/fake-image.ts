@@ -122,20 +122,21 @@ export class FakeFileSystem implements FileSystem {
     return this.#directory(base, value as FakeTree, id);
   }
 
-  #file(base: Omit<RegularFile, 'kind' | 'size' | 'extents'>, id: number, bytes: Uint8Array): RegularFile {
+  #file(base: Omit<RegularFile, 'kind' | 'size' | 'extents' | 'slack'>, id: number, bytes: Uint8Array): RegularFile {
     const { device } = this;
     const sourceOffset = this.#offsets.get(id)!;
     return {
       ...base,
       kind: 'file',
       size: bytes.length,
+      slack: async () => ({ size: 0, async *extents() {} }),
       async *extents({ start, length }) {
         if (length > 0) yield { kind: 'data', start, length, source: device, sourceOffset: sourceOffset + start };
       },
     };
   }
 
-  #directory(base: Omit<RegularFile, 'kind' | 'size' | 'extents'>, tree: FakeTree, id: number): Directory {
+  #directory(base: Omit<RegularFile, 'kind' | 'size' | 'extents' | 'slack'>, tree: FakeTree, id: number): Directory {
     const nodes = this.#nodes;
     const deletedHere = id === this.rootId ? (this.#extras.deleted ?? []) : [];
     const entries = (): DirectoryEntry[] => {

@@ -1,13 +1,16 @@
 import { addImageCommand, type Host } from '../image-command.ts';
+import type { ImageOptions } from '../session.ts';
+import { addSlackOption, type SlackOption } from '../slack-option.ts';
 import { allBytes, bytesOf, writeBytes } from '../target-bytes.ts';
 
 export function registerCat(host: Host): void {
-  addImageCommand(host, {
+  addImageCommand<ImageOptions & SlackOption>(host, {
     usage: 'cat <image> <locator>',
     description: 'the bytes of a file or a partition to standard output',
     examples: ['sectorscope cat disk.qcow2 p2:/etc/passwd', 'sectorscope cat disk.qcow2 p1 | file -'],
+    options: addSlackOption,
     action: async (image, [locator], options, session) => {
-      const { device } = await bytesOf(image, locator, session);
+      const { device } = await bytesOf(image, locator, session, options);
       if (options.json === true) await session.output.jsonArray(base64Chunks(allBytes(device, session)));
       else await writeBytes(device, session);
     },

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { clamp, formatAddress, hexdumpLines, outOfRange, readBytes } from '../../core/index.ts';
 import { addImageCommand, bytesFrom, type Host } from '../image-command.ts';
 import type { ImageOptions } from '../session.ts';
+import { addSlackOption, type SlackOption } from '../slack-option.ts';
 import { bytesOf } from '../target-bytes.ts';
 
 /** Bytes dumped unless `--length` says otherwise. */
@@ -9,7 +10,7 @@ const DEFAULT_LENGTH = 512;
 /** Bytes read and dumped at once. */
 const STEP_BYTES = 64 * 1024;
 
-interface HexOptions extends ImageOptions {
+interface HexOptions extends ImageOptions, SlackOption {
   readonly offset?: string;
   readonly length?: string;
 }
@@ -24,11 +25,11 @@ export function registerHex(host: Host): void {
       'sectorscope hex disk.qcow2 p1 --offset 0x52 --length 8',
     ],
     options: (command: Command) =>
-      command
+      addSlackOption(command)
         .option('--offset <n>', 'first byte (4096, 0x1000, 8s, 4KiB); negative counts from the end: --offset=-1s')
         .option('--length <n>', `bytes to dump (default ${DEFAULT_LENGTH}; "all" for the rest)`),
     action: async (image, [locator], options, { output, signal, ...rest }) => {
-      const { device, name } = await bytesOf(image, locator, { output, signal, ...rest });
+      const { device, name } = await bytesOf(image, locator, { output, signal, ...rest }, options);
       const start = offsetOf(options.offset ?? '0', device.size, device.sectorSize);
       const wanted =
         options.length === 'all' ? device.size : bytesFrom(options.length ?? String(DEFAULT_LENGTH), device.sectorSize);

@@ -71,6 +71,7 @@ async function statJson(target: NodeTarget, session: Session): Promise<Record<st
   return {
     locator: formatLocator(volume.name, path),
     ...nodeJson(node, link),
+    slack: await slackBytes(node, session),
     location: { start: (volume.partition?.start ?? 0) + node.location.start, length: node.location.length },
     attributes: attributes?.map((attribute) => ({ ...attribute, acl: aclOf(attribute) })) ?? null,
     extents,
@@ -79,6 +80,12 @@ async function statJson(target: NodeTarget, session: Session): Promise<Record<st
 
 function hasBytes(node: NodeTarget['node']): node is RegularFile | Directory {
   return node.kind === 'file' || node.kind === 'directory';
+}
+
+/** Bytes that the file has behind its content; undefined for what has none, and where they cannot be told. */
+async function slackBytes(node: NodeTarget['node'], session: Session): Promise<number | undefined> {
+  if (node.kind !== 'file') return undefined;
+  return (await tried(session, 'slack', () => node.slack(session)))?.size;
 }
 
 /** Where the content lies, down to the files of the host. */
@@ -121,12 +128,14 @@ function valueText(attribute: ExtendedAttribute): string {
 
 async function facts({ node, volume, path }: NodeTarget, session: Session): Promise<string[][]> {
   const { start, length } = node.location;
+  const slack = await slackBytes(node, session);
   const rows: (readonly [string, string | undefined])[] = [
     ['locator', formatLocator(volume.name, path)],
     ['kind', node.kind],
     [node.mode === undefined ? 'id' : 'inode', String(node.id)],
     ['size', formatExactBytes(node.size)],
     ['on disk', formatExactBytes(node.allocated)],
+    ['slack', slack === undefined ? undefined : formatExactBytes(slack)],
     ['mode', node.mode === undefined ? undefined : `${formatMode(node.kind, node.mode)} ${octalMode(node.mode)}`],
     ['owner', node.uid === undefined ? undefined : `uid ${node.uid}, gid ${node.gid ?? '?'}`],
     ['project', node.projectId?.toString()],

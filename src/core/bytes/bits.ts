@@ -55,6 +55,11 @@ export function equalBits(word: number, from: number): number {
   return Math.min(32 - from, lowest === 0 ? 32 : 31 - Math.clz32(lowest));
 }
 
+/** The lowest bit that is set in a word of at most 31 bits, as a number: 4 for 12. */
+export function lowestBit(word: number): number {
+  return word & -word;
+}
+
 /** A byte rotated right by one bit. */
 export function rotateRight8(byte: number): number {
   return ((byte & 1) << 7) | (byte >>> 1);

@@ -1,5 +1,5 @@
 import type { BlockDevice, ByteRange, ReadOptions } from '../device/block-device.ts';
-import type { Extent } from '../device/extent.ts';
+import type { Extent, ExtentSource } from '../device/extent.ts';
 import type { Property } from '../format.ts';
 import type { CheckOptions, Finding } from './finding.ts';
 import type { RecoverableFile, RecoverableOptions } from './recoverable-file.ts';
@@ -113,6 +113,8 @@ export interface RegularFile extends NodeBase {
   readonly kind: 'file';
   /** Where the content lies; the sources are the filesystem's device. */
   extents(range: ByteRange, options?: ReadOptions): AsyncIterable<Extent>;
+  /** What storage the file has behind its content: from `size`, which is its byte 0, to the end of the last block that is its own. */
+  slack(options?: ReadOptions): Promise<ExtentSource>;
 }
 
 export interface SymbolicLink extends NodeBase {

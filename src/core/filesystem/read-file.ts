@@ -7,6 +7,15 @@ export function fileDevice(filesystem: FileSystem, node: RegularFile | Directory
   return new ExtentDevice(node, filesystem.device.sectorSize);
 }
 
+/** The bytes that the storage of a file has behind its content: the rest of its last block, and blocks that it does not need. */
+export async function slackDevice(
+  filesystem: FileSystem,
+  node: RegularFile,
+  options?: ReadOptions,
+): Promise<ExtentDevice> {
+  return new ExtentDevice(await node.slack(options), filesystem.device.sectorSize);
+}
+
 /** A small file as bytes; `limit` is the most that is read. */
 export async function readFile(
   filesystem: FileSystem,

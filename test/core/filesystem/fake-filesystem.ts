@@ -80,7 +80,10 @@ export class FakeFileSystem implements FileSystem {
       attributes: async () => [],
       extents: async function* () {},
     };
-    if (typeof content === 'number') return { ...base, kind: 'file' };
+    if (typeof content === 'number') {
+      const slack = async () => ({ size: 0, extents: base.extents });
+      return { ...base, kind: 'file', slack };
+    }
     if (typeof content === 'string') return { ...base, kind: 'symlink', target: async () => content };
     const list = () => this.#entries(id);
     return {

@@ -1,6 +1,6 @@
 import { decodeName } from '../../bytes/text.ts';
 import type { ByteRange, ReadOptions } from '../../device/block-device.ts';
-import { type Extent, readExtents } from '../../device/extent.ts';
+import { type Extent, type ExtentSource, readExtents } from '../../device/extent.ts';
 import { corrupt } from '../../errors.ts';
 import type {
   Directory,
@@ -20,6 +20,7 @@ import { directoryBatches, lookupEntry } from './directory.ts';
 import { hasFlag, I_BLOCK_BYTES, type Inode } from './inode.ts';
 import { inodeFlagWords } from './inode-flags.ts';
 import { inodeExtents, requirePlain } from './mapping.ts';
+import { inodeSlack } from './slack.ts';
 import type { ExtVolume } from './volume.ts';
 
 /** What every node of an ext filesystem tells. */
@@ -85,6 +86,10 @@ class ExtDirectory extends ExtNode implements Directory {
 
 class ExtFile extends ExtNode implements RegularFile {
   readonly kind = 'file';
+
+  slack(options?: ReadOptions): Promise<ExtentSource> {
+    return inodeSlack(this.volume, this.inode, options);
+  }
 
   extents(range: ByteRange, options?: ReadOptions): AsyncGenerator<Extent, void> {
     return inodeExtents(this.volume, this.inode, range, options);

@@ -1,11 +1,11 @@
 import { hasBit } from '../../bytes/bits.ts';
 import { bootExtension16, bootExtension32 } from './boot-extension.ts';
 import { bootSector } from './boot-sector.ts';
-import { decodeCodePage437 } from './code-page-437.ts';
+import type { CodePage } from './code-page.ts';
 import type { FatGeometry } from './geometry.ts';
 import { decodeLabel } from './short-name.ts';
 
-const SERIAL_AND_LABEL = 0x29;
+export const SERIAL_AND_LABEL = 0x29;
 const SERIAL_ONLY = 0x28;
 /** What tools write when there is no label. */
 const NO_LABEL = 'NO NAME';
@@ -25,15 +25,15 @@ export interface BootFacts {
   readonly stateOffset: number;
 }
 
-export function readBootFacts(sector: Uint8Array, geometry: FatGeometry): BootFacts {
+export function readBootFacts(sector: Uint8Array, geometry: FatGeometry, codePage: CodePage): BootFacts {
   const boot = bootSector.parse(sector);
   const table = geometry.entryBits === 32 ? bootExtension32 : bootExtension16;
   const extension = table.parse(sector);
   const hasLabel = extension.extendedSignature === SERIAL_AND_LABEL;
   const hasSerial = hasLabel || extension.extendedSignature === SERIAL_ONLY;
-  const label = hasLabel ? decodeLabel(extension.label) : '';
+  const label = hasLabel ? decodeLabel(codePage, extension.label) : '';
   return {
-    oemName: decodeCodePage437(boot.oemName, 0, boot.oemName.length).trimEnd(),
+    oemName: codePage.decode(boot.oemName, 0, boot.oemName.length).trimEnd(),
     serialNumber: hasSerial ? formatSerial(extension.serialNumber) : undefined,
     label: label === NO_LABEL ? '' : label,
     media: boot.media,

@@ -4,6 +4,7 @@ import type { ReadOptions } from '../../device/block-device.ts';
 import { corrupt, type DiskError } from '../../errors.ts';
 import type { FatTable } from './fat-table.ts';
 import { isDataCluster } from './geometry.ts';
+import { linkKind } from './link-kind.ts';
 
 /** Clusters that follow each other on the disk too. */
 export interface ClusterRun {
@@ -19,8 +20,6 @@ export interface ChainOrigin {
 
 /** The most places of a chain that are remembered; a random read follows at most length / this many links. */
 const MAX_CHECKPOINTS = 4096;
-/** The lowest end-of-chain mark of each entry width; the number before it marks a bad cluster. */
-const END_MARKS = { 12: 0xff8, 16: 0xfff8, 32: 0x0ffffff8 } as const;
 
 /**
  * The clusters of a file or directory, followed through the FAT no further than somebody asked. Memory is bounded: some
@@ -85,17 +84,17 @@ export class ClusterChain {
   /** Why the link from a cluster leads nowhere; undefined when `value` is the next one. */
   #follow(index: number, cluster: number, value: number): DiskError | 'end' | undefined {
     const { geometry } = this.#table;
-    if (isDataCluster(geometry, value)) {
+    const kind = linkKind(geometry, value);
+    if (kind === 'next') {
       if (index !== this.#frontier) return undefined;
       if (!this.#visited.add(value)) return this.#badLink(cluster, 'a cluster not met before in this chain', value);
       this.#advance(value);
       return undefined;
     }
-    const endMark = END_MARKS[geometry.entryBits];
-    if (value >= endMark) return 'end';
+    if (kind === 'end') return 'end';
     const expected = `a cluster from 2 to ${geometry.maxCluster} or an end mark`;
-    if (value === endMark - 1) return this.#badLink(cluster, expected, 'the mark of a bad cluster');
-    return this.#badLink(cluster, expected, value === 0 ? '0, the mark of a free cluster' : value);
+    if (kind === 'bad') return this.#badLink(cluster, expected, 'the mark of a bad cluster');
+    return this.#badLink(cluster, expected, kind === 'free' ? '0, the mark of a free cluster' : value);
   }
 
   #advance(cluster: number): void {

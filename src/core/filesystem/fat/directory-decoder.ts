@@ -1,6 +1,7 @@
 import { hasBit } from '../../bytes/bits.ts';
 import { divideDown } from '../../bytes/rounding.ts';
 import { viewOf } from '../../bytes/struct.ts';
+import type { CodePage } from './code-page.ts';
 import { ATTRIBUTE_BITS, DELETED_MARK, directoryEntry, END_OF_DIRECTORY, SLOT_BYTES } from './directory-entry.ts';
 import {
   firstByteFromChecksum,
@@ -48,10 +49,12 @@ export class DirectoryDecoder {
   /** The entry that says "none follows" has been seen. */
   ended = false;
   #pending: PendingName | undefined;
+  readonly #codePage: CodePage;
   readonly #reportOrphan: (offset: number, message: string) => void;
 
   /** `reportOrphan` is told the offset of each long name that belongs to no short entry. */
-  constructor(reportOrphan: (offset: number, message: string) => void) {
+  constructor(codePage: CodePage, reportOrphan: (offset: number, message: string) => void) {
+    this.#codePage = codePage;
     this.#reportOrphan = reportOrphan;
   }
 
@@ -121,7 +124,7 @@ export class DirectoryDecoder {
     const deleted = bytes[at] === DELETED_MARK;
     if (hasBit(attributes, ATTRIBUTE_BITS.label)) {
       this.#orphan(pending, 'a volume label follows it');
-      return { kind: 'label', name: decodeLabel(bytes, at), shortName: undefined, deleted, offset };
+      return { kind: 'label', name: decodeLabel(this.#codePage, bytes, at), shortName: undefined, deleted, offset };
     }
     if (isDotEntry(bytes, at)) {
       this.#orphan(pending, 'a dot entry follows it');
@@ -131,8 +134,14 @@ export class DirectoryDecoder {
     const caseBits = bytes[at + FIELDS.caseBits.offset]!;
     const long = deleted ? this.#deletedLongName(pending, bytes, at) : this.#longName(pending, bytes, at);
     if (long === undefined)
-      return { kind, name: decodeShortName(bytes, at, caseBits), shortName: undefined, deleted, offset };
-    const shortName = decodeShortName(bytes, at, 0, long.firstByte);
+      return {
+        kind,
+        name: decodeShortName(this.#codePage, bytes, at, caseBits),
+        shortName: undefined,
+        deleted,
+        offset,
+      };
+    const shortName = decodeShortName(this.#codePage, bytes, at, 0, long.firstByte);
     return { kind, name: long.name, shortName, deleted, offset };
   }
 

@@ -1,20 +1,23 @@
 import { hasMask } from '../../bytes/bits.ts';
 import { type BlockDevice, readBytes } from '../../device/block-device.ts';
-import { DiskError } from '../../errors.ts';
+import { DiskError, faultText, unsupported } from '../../errors.ts';
 import type { Diagnostic, Format, OpenContext, Property } from '../../format.ts';
 import { BoundedReporter } from '../bounded-reporter.ts';
 import type { FileSystem } from '../filesystem.ts';
 import { type BootFacts, readBootFacts } from './boot-facts.ts';
 import { BOOT_SIGNATURE, bootSector } from './boot-sector.ts';
+import { type CodePage, codePageNamed, codePageNames, DEFAULT_CODE_PAGE } from './code-page.ts';
+import { compareFatCopy, differenceText } from './fat-copies.ts';
 import { FatFileSystem } from './fat-file-system.ts';
 import type { FatTable } from './fat-table.ts';
 import { type FreeSpaceHints, readFreeSpaceHints } from './free-space-hints.ts';
 import { type FatGeometry, looksLikeFat, parseGeometry } from './geometry.ts';
+import { CLEAN_BITS } from './volume-state.ts';
 
-/** A FAT larger than this is not counted through while opening, in bytes: free space is then undefined. */
+/** A FAT larger than this is not counted through, and not compared, while opening, in bytes: free space is then undefined. */
 const MAX_COUNTED_FAT_BYTES = 4 * 1024 * 1024;
-/** FAT[1]: the volume was cleanly unmounted, no disk error was met; FAT specification section 4.2. */
-const CLEAN_BITS = { 12: undefined, 16: { clean: 0x8000, sound: 0x4000 }, 32: { clean: 0x8000000, sound: 0x4000000 } };
+/** More copies than anyone makes; up to 255 could be told. */
+const MAX_COMPARED_COPIES = 4;
 
 export const fatFormat: Format<FileSystem> = {
   name: 'fat',
@@ -31,8 +34,9 @@ export async function openFat(device: BlockDevice, context: OpenContext): Promis
   const sector = await readBytes(device, 0, Math.min(bootSector.size, device.size));
   const geometry = parseGeometry(sector, report);
   reportBootOddities(sector, geometry, device, report);
-  const boot = readBootFacts(sector, geometry);
-  const filesystem = new FatFileSystem(device, geometry, reporter);
+  const codePage = requireCodePage(context.codePage ?? DEFAULT_CODE_PAGE);
+  const boot = readBootFacts(sector, geometry, codePage);
+  const filesystem = new FatFileSystem(device, geometry, codePage, reporter);
   const state = await ifReadable(() => readState(filesystem.table, boot, report), report);
   const hints = await ifReadable(() => readFreeSpaceHints(device, sector, geometry, report), report);
   const free = await ifReadable(() => countFree(filesystem.table), report);
@@ -40,6 +44,7 @@ export async function openFat(device: BlockDevice, context: OpenContext): Promis
     const message = `FSInfo tells ${hints.freeClusters} free clusters, the FAT has ${free}`;
     report({ layer: 'fat', structure: 'FSInfo', offset: hints.offset, message });
   }
+  await ifReadable(() => reportCopies(filesystem, report), report);
   const rootLabel = await ifReadable(() => findLabel(filesystem), report);
   filesystem.setFacts({
     label: rootLabel ?? boot.label,
@@ -47,6 +52,12 @@ export async function openFat(device: BlockDevice, context: OpenContext): Promis
     properties: describe(geometry, boot, state, hints),
   });
   return filesystem;
+}
+
+function requireCodePage(name: string): CodePage {
+  const codePage = codePageNamed(name);
+  if (codePage !== undefined) return codePage;
+  throw unsupported({ layer: 'fat', structure: 'code page', expected: codePageNames.join(', '), found: name });
 }
 
 /** A damaged part costs what it would have told, not the whole filesystem; a failing device does. */
@@ -58,7 +69,7 @@ async function ifReadable<Value>(
     return await read();
   } catch (error) {
     if (!(error instanceof DiskError) || error.code === 'IO') throw error;
-    report({ layer: 'fat', structure: error.structure, offset: error.offset, message: error.message });
+    report({ layer: 'fat', structure: error.structure, offset: error.offset, message: faultText(error) });
     return undefined;
   }
 }
@@ -104,6 +115,20 @@ async function readState(
   if (!state.sound)
     report({ layer: 'fat', structure: 'volume state', offset, message: 'disk errors were met on the volume' });
   return state;
+}
+
+/** A copy that differs is told while opening where that is cheap; the check looks at FATs of every size. */
+async function reportCopies(
+  { device, geometry }: FatFileSystem,
+  report: (diagnostic: Diagnostic) => void,
+): Promise<void> {
+  if (!geometry.mirrored || geometry.fatBytes > MAX_COUNTED_FAT_BYTES) return;
+  for (let copy = 1; copy < Math.min(geometry.fatCount, MAX_COMPARED_COPIES); copy++) {
+    const difference = await compareFatCopy(device, geometry, copy);
+    if (difference === undefined) continue;
+    const { offset } = difference;
+    report({ layer: 'fat', structure: `FAT ${copy + 1}`, offset, message: differenceText(geometry, difference) });
+  }
 }
 
 async function countFree(table: FatTable): Promise<number | undefined> {

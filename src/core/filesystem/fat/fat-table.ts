@@ -11,6 +11,13 @@ const ENTRIES_PER_PAGE = 16384;
 /** At 64 KiB a page, 4 MiB at most. */
 const MAX_PAGES = 64;
 
+/** Entries that follow one another. */
+export interface FatPage {
+  /** The cluster that the first one is of. */
+  readonly first: number;
+  readonly entries: Uint32Array;
+}
+
 /** The active file allocation table, read in pages through a bounded cache. */
 export class FatTable {
   readonly geometry: FatGeometry;
@@ -56,6 +63,18 @@ export class FatTable {
       expected: `a place inside the ${this.#device.size} bytes of the device`,
       found: 'the end of the device',
     });
+  }
+
+  /** The whole table in order, a page at a time; one that ends before the last cluster is a table that was cut off. */
+  async *pages(options?: ReadOptions): AsyncGenerator<FatPage, void> {
+    const entries = this.geometry.maxCluster + 1;
+    for (let first = 0; first < entries; first += ENTRIES_PER_PAGE) {
+      options?.signal?.throwIfAborted();
+      const page = await this.#load(first / ENTRIES_PER_PAGE, options);
+      const count = Math.min(ENTRIES_PER_PAGE, entries - first);
+      yield { first, entries: page.length > count ? page.subarray(0, count) : page };
+      if (page.length < count) return;
+    }
   }
 
   /** How many clusters are free; reads the whole table. */

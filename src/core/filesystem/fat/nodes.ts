@@ -1,7 +1,7 @@
 import { hasBit } from '../../bytes/bits.ts';
 import { clamp, roundDown, roundUp } from '../../bytes/rounding.ts';
 import { type BlockDevice, type ByteRange, type ReadOptions, readBytes } from '../../device/block-device.ts';
-import type { Extent } from '../../device/extent.ts';
+import type { Extent, ExtentSource } from '../../device/extent.ts';
 import type {
   Directory,
   DirectoryEntry,
@@ -10,10 +10,11 @@ import type {
   NodeTimes,
   RegularFile,
 } from '../filesystem.ts';
+import type { CodePage } from './code-page.ts';
 import { type DecodedEntry, DirectoryDecoder, nodeIdOf } from './directory-decoder.ts';
 import { ATTRIBUTE_BITS, SLOT_BYTES } from './directory-entry.ts';
 import { foldCase } from './fold-case.ts';
-import { endOfDevice, type Storage } from './storage.ts';
+import { type ClusterStorage, endOfDevice, type Storage } from './storage.ts';
 
 /** Bytes of a directory read at once. */
 const READ_BYTES = 64 * 1024;
@@ -65,28 +66,49 @@ export class FatFile extends FatNode implements RegularFile {
   readonly kind = 'file';
   /** The clusters that the size needs; a chain may be longer. */
   readonly allocated: number;
+  readonly #clusters: ClusterStorage;
 
-  constructor(parts: NodeParts, clusterSize: number) {
+  constructor(parts: NodeParts & { readonly storage: ClusterStorage }, clusterSize: number) {
     super(parts);
     this.allocated = roundUp(parts.size, clusterSize);
+    this.#clusters = parts.storage;
   }
+
+  /** To the end of the chain; where that is gone, to the end of the last cluster that the size needs. */
+  async slack(options?: ReadOptions): Promise<ExtentSource> {
+    const end = this.deleted ? this.allocated : await this.#clusters.measure(options);
+    return tailOf(this.storage, this.size, Math.max(this.size, end));
+  }
+}
+
+/** What a storage holds from `from` up to `end`. */
+function tailOf(storage: Storage, from: number, end: number): ExtentSource {
+  return {
+    size: end - from,
+    async *extents(range, options) {
+      const place = { start: from + range.start, length: Math.min(range.length, end - from - range.start) };
+      for await (const extent of storage.extents(place, options)) yield { ...extent, start: extent.start - from };
+    },
+  };
 }
 
 export class FatDirectory extends FatNode implements Directory {
   readonly kind = 'directory';
   readonly allocated: number;
   readonly #device: BlockDevice;
+  readonly #codePage: CodePage;
   readonly #reportOrphan: (offset: number, message: string) => void;
 
   /** `size` is what the clusters of the directory hold, `allocated` the same, or 0 for a fixed root. */
   constructor(
     parts: NodeParts & { readonly allocated: number },
-    device: BlockDevice,
+    { device, codePage }: { readonly device: BlockDevice; readonly codePage: CodePage },
     reportOrphan: (offset: number, message: string) => void,
   ) {
     super(parts);
     this.allocated = parts.allocated;
     this.#device = device;
+    this.#codePage = codePage;
     this.#reportOrphan = reportOrphan;
   }
 
@@ -125,7 +147,7 @@ export class FatDirectory extends FatNode implements Directory {
 
   /** Every entry, labels and deleted ones too, as many at once as one read gave. */
   async *decode(options?: ReadOptions): AsyncGenerator<readonly DecodedEntry[], void> {
-    const decoder = new DirectoryDecoder(this.#reportOrphan);
+    const decoder = new DirectoryDecoder(this.#codePage, this.#reportOrphan);
     for await (const { start, length } of this.storage.toEnd(options)) {
       // What a truncated image still has of the directory is read, then its end is the error.
       const held = roundDown(clamp(this.#device.size - start, 0, length), SLOT_BYTES);

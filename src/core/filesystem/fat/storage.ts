@@ -46,8 +46,16 @@ export class ClusterStorage implements Storage {
   readonly #device: BlockDevice;
   readonly #geometry: FatGeometry;
   readonly #clusters: ClusterChain | FormerClusters;
+  readonly #own: number;
 
-  constructor(device: BlockDevice, geometry: FatGeometry, clusters: ClusterChain | FormerClusters) {
+  /** `own`: after how many clusters a chain goes on in those of another file. */
+  constructor(
+    device: BlockDevice,
+    geometry: FatGeometry,
+    clusters: ClusterChain | FormerClusters,
+    own: number = Number.POSITIVE_INFINITY,
+  ) {
+    this.#own = own;
     this.#device = device;
     this.#geometry = geometry;
     this.#clusters = clusters;
@@ -70,12 +78,13 @@ export class ClusterStorage implements Storage {
 
   async *toEnd(options?: ReadOptions): AsyncGenerator<ByteRange, void> {
     const { clusterSize } = this.#geometry;
-    const limit = divideUp(MAX_DIRECTORY_BYTES, clusterSize);
+    const most = divideUp(MAX_DIRECTORY_BYTES, clusterSize);
+    const limit = Math.min(most, this.#own);
     let clusters = 0;
     for await (const { cluster, count } of this.#clusters.runs(0, limit, { ...options, toEnd: true })) {
       clusters += count;
       yield { start: clusterOffset(this.#geometry, cluster), length: count * clusterSize };
-      if (clusters < limit) continue;
+      if (clusters < most) continue;
       throw corrupt({
         layer: 'fat',
         structure: 'directory',
@@ -86,16 +95,27 @@ export class ClusterStorage implements Storage {
     }
   }
 
-  /** Bytes as far as the clusters can be followed; a broken chain counts up to the break. */
-  async measure(options?: ReadOptions): Promise<number> {
-    let bytes = 0;
-    try {
-      for await (const { length } of this.toEnd(options)) bytes += length;
-    } catch (error) {
-      if (!(error instanceof DiskError) || error.code === 'IO') throw error;
-    }
-    return bytes;
+  /** Bytes of a directory as far as its clusters can be followed; a broken chain counts up to the break. */
+  async measureDirectory(options?: ReadOptions): Promise<number> {
+    return asFarAsReadable(this.toEnd(options), ({ length }) => length);
   }
+
+  /** The same of a file, however long. */
+  async measure(options?: ReadOptions): Promise<number> {
+    const { clusterSize, clusterCount } = this.#geometry;
+    const runs = this.#clusters.runs(0, clusterCount, { ...options, toEnd: true });
+    return asFarAsReadable(runs, ({ count }) => count * clusterSize);
+  }
+}
+
+async function asFarAsReadable<Part>(parts: AsyncIterable<Part>, length: (part: Part) => number): Promise<number> {
+  let bytes = 0;
+  try {
+    for await (const part of parts) bytes += length(part);
+  } catch (error) {
+    if (!(error instanceof DiskError) || error.code === 'IO') throw error;
+  }
+  return bytes;
 }
 
 /** The part of an extent that the device holds; then, if any is missing, where it ends. */

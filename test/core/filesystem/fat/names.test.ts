@@ -1,5 +1,5 @@
 import test from 'ava';
-import { decodeCodePage437 } from '../../../../src/core/filesystem/fat/code-page-437.ts';
+import { codePageNamed } from '../../../../src/core/filesystem/fat/code-page.ts';
 import { foldCase } from '../../../../src/core/filesystem/fat/fold-case.ts';
 import { firstByteFromChecksum, shortNameChecksum } from '../../../../src/core/filesystem/fat/long-name-entry.ts';
 import { decodeTimestamp } from '../../../../src/core/filesystem/fat/timestamp.ts';
@@ -44,7 +44,7 @@ test('short names: trailing spaces, the dot, case bits, 0x05, code page 437', as
 });
 
 test('every byte of code page 437 has its own character', (t) => {
-  const all = decodeCodePage437(
+  const all = codePageNamed('437')!.decode(
     Uint8Array.from({ length: 256 }, (_, byte) => byte),
     0,
     256,
