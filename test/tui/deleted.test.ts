@@ -138,6 +138,28 @@ test('recoverable files are looked for when their row is opened, with their cert
   t.regex(driver.state.message?.text ?? '', /nothing of its content is left/);
 });
 
+test('all that is likely is recovered below the folder that is typed, the rest listed with its reason', async (t) => {
+  const folder = temporaryFolder(t);
+  const driver = await select(await drive({ recoverables: lost }), 'recoverable files');
+  driver.press('extract');
+  t.is(driver.state.prompt?.text, './recovered');
+  driver.press('prompt-clear');
+  driver.type(`${folder}/found`);
+  driver.press('prompt-accept');
+  await driver.settle();
+  t.is(
+    driver.state.message?.text,
+    `1 file (8 B) recovered to ${folder}/found; 1 damaged, lost or unwritable left out (r lists them)`,
+  );
+  t.is(readFileSync(path.join(folder, 'found/old/a\u202eb.txt'), 'utf8'), 'was here');
+  t.deepEqual(driver.state.report?.entries, [
+    { tone: 'warning', head: 'lost: journal-7-inode-4', text: 'found\\x1b[2J' },
+  ]);
+  driver.press('extract', 'prompt-accept');
+  await driver.settle();
+  t.regex(driver.state.message?.text ?? '', /expected a new or empty directory/);
+});
+
 test('none is said; more than are listed are said', async (t) => {
   const driver = await select(await drive(), 'recoverable files');
   driver.press('right');

@@ -75,7 +75,7 @@ export function openExtract(state: TuiState): TuiState {
   const known = state.destination?.subject === id ? state.destination.text : undefined;
   if (item.kind === 'recoverable' && item.file.certainty === 'lost')
     return said(state, 'lost: nothing of its content is left to recover');
-  if (extractable(item) === undefined)
+  if (extractable(item) === undefined && item.kind !== 'recoverables')
     return said(state, 'nothing to extract here: select a file, a directory or a filesystem');
   return prompted(state, 'extract', known ?? `./${hostName(item)}`);
 }
@@ -87,6 +87,8 @@ function hostName(item: TreeItem): string {
       return plainName(item.name);
     case 'recoverable':
       return plainName(item.file.path?.split('/').at(-1) ?? '') || item.file.key;
+    case 'recoverables':
+      return 'recovered';
     case 'volume':
     case 'filesystem':
       return plainName(item.volume?.name ?? '') || 'files';
@@ -109,12 +111,18 @@ export function acceptedExtract(state: TuiState, prompt: Prompt): TuiState {
   const refused = (problem: string): TuiState => ({ ...state, prompt: { ...prompt, problem } });
   if (destination === '') return refused('a folder or file to write to, or Esc');
   if (destination.startsWith('~')) return refused('~ is not expanded here: write the path in full, or ./~');
-  const item = extractable(state.subject.item);
+  const job = extractJob(state.subject.item, destination);
   const closed: TuiState = { ...state, prompt: undefined };
-  if (item === undefined) return closed;
-  const title = `Extracting ${itemName(item)} to ${escapeText(destination)}`;
-  const job: Job = { kind: 'extract', item, destination };
+  if (job === undefined) return closed;
+  const verb = job.kind === 'recover' ? 'Recovering' : 'Extracting';
+  const title = `${verb} ${itemName(job.item)} to ${escapeText(destination)}`;
   return startTask({ ...closed, destination: { subject: state.subject.id, text: destination } }, job, title);
+}
+
+function extractJob(item: TreeItem, destination: string) {
+  if (item.kind === 'recoverables') return { kind: 'recover', item, destination } as const;
+  const source = extractable(item);
+  return source === undefined ? undefined : ({ kind: 'extract', item: source, destination } as const);
 }
 
 function itemName(item: TreeItem): string {

@@ -4,10 +4,12 @@ import type { Message, TuiState } from './state.ts';
 
 /** What can be extracted: a file or directory, or the root of a filesystem. */
 export type Extractable = FileItem | Extract<TreeItem, { kind: 'filesystem' | 'volume' }>;
+export type Recoverables = Extract<TreeItem, { kind: 'recoverables' }>;
 
 /** Work that takes its time, of which one runs at once. */
 export type Job =
   | { readonly kind: 'extract'; readonly item: Extractable; readonly destination: string }
+  | { readonly kind: 'recover'; readonly item: Recoverables; readonly destination: string }
   | { readonly kind: 'find'; readonly volumes: readonly Volume[]; readonly pattern: string; readonly deleted: boolean }
   | { readonly kind: 'check'; readonly volumes: readonly Volume[] };
 
@@ -103,7 +105,8 @@ export function taskTold(state: TuiState, action: TaskAction): TuiState {
 /** Leaving while files are being written is asked for twice, and waits until the one that is half written is gone. */
 export function leave(state: TuiState): TuiState {
   const { task } = state;
-  if (task?.job.kind !== 'extract' || state.isLeaving) return { ...state, isDone: true };
+  const isWriting = task?.job.kind === 'extract' || task?.job.kind === 'recover';
+  if (!isWriting || state.isLeaving) return { ...state, isDone: true };
   if (task.isCanceled || state.isAskedToLeave) return { ...cancelTask(state), isLeaving: true };
   const text = 'An extraction is under way. q again cancels it and quits; any other key goes on.';
   return { ...state, isAskedToLeave: true, message: { text, tone: 'warning' } };

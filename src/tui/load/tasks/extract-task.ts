@@ -66,12 +66,7 @@ async function sourceOf(item: Extractable, signal: AbortSignal): Promise<Source>
 }
 
 /** The line of progress: entries, bytes, and bytes a second; the place last, which may be long. */
-function tellingOptions(
-  done: Done,
-  place: string,
-  teller: Teller,
-  signal: AbortSignal,
-): ExtractOptions & { onProgress: (progress: Progress) => void } {
+function tellingOptions(done: Done, place: string, teller: Teller, signal: AbortSignal): ExtractOptions {
   const start = performance.now();
   const tell = (): void => {
     teller.progress(() => {

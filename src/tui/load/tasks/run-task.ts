@@ -6,6 +6,7 @@ import { pace } from '../pace.ts';
 import { checkFilesystems } from './check-task.ts';
 import { extractItem } from './extract-task.ts';
 import { findFiles } from './find-task.ts';
+import { recoverAll } from './recover-task.ts';
 
 /** What a job tells while it runs. */
 export interface Teller {
@@ -50,6 +51,8 @@ async function outcomeOf(job: Job, teller: Teller, signal: AbortSignal): Promise
     switch (job.kind) {
       case 'extract':
         return await extractItem(job, teller, signal);
+      case 'recover':
+        return await recoverAll(job, teller, signal);
       case 'find':
         return await findFiles(job, teller, signal);
       case 'check':

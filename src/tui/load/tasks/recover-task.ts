@@ -1,0 +1,67 @@
+import {
+  errorText,
+  escapeText,
+  formatBytes,
+  formatCount,
+  isAtLeast,
+  type RecoverableFile,
+  RecoveryFolder,
+  type RecoveryReport,
+} from '../../../core/index.ts';
+import type { Job } from '../../state/task.ts';
+import type { Outcome, Teller } from './run-task.ts';
+
+type RecoverJob = Extract<Job, { kind: 'recover' }>;
+
+/** Writes all that is likely to be whole below the folder that the user named, each at its path; the rest is listed with its reason. */
+export async function recoverAll(
+  { item: { filesystem }, destination }: RecoverJob,
+  teller: Teller,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const place = escapeText(destination);
+  const folder = await RecoveryFolder.create(destination);
+  let left = 0;
+  let searched = '';
+  const tell = (): void => {
+    teller.progress(() => `Recovering: ${amount(folder.report)}${searched}, to ${place}`);
+  };
+  const leaveOut = (file: RecoverableFile, reason: string): void => {
+    left += 1;
+    teller.note({ tone: 'warning', head: `${file.certainty}: ${escapeText(file.path ?? file.key)}`, text: reason });
+  };
+  const onProgress = ({ done, total }: { readonly done: number; readonly total: number }): void => {
+    searched = total > 0 ? `, searched ${Math.floor((done / total) * 100)} %` : '';
+    tell();
+  };
+  try {
+    for await (const file of filesystem.recoverable({ signal, onProgress })) {
+      signal.throwIfAborted();
+      tell();
+      if (!isAtLeast(file.certainty, 'likely')) {
+        leaveOut(file, escapeText(file.reason));
+        continue;
+      }
+      try {
+        await folder.write(filesystem, file, [], { signal });
+      } catch (error) {
+        signal.throwIfAborted();
+        leaveOut(file, errorText(error));
+      }
+    }
+    await folder.finish();
+  } catch (error) {
+    if (!signal.aborted)
+      return { text: `${errorText(error)}; ${amount(folder.report)} recovered by then`, tone: 'error' };
+    await folder.finish();
+    const text = `canceled: ${amount(folder.report)} recovered to ${place} by then stay; no half-written file is left`;
+    return { text, tone: 'warning' };
+  }
+  const rest = left === 0 ? '' : `; ${formatCount(left)} damaged, lost or unwritable left out (r lists them)`;
+  return { text: `${amount(folder.report)} recovered to ${place}${rest}`, tone: left === 0 ? 'info' : 'warning' };
+}
+
+function amount({ files, bytes, directories, symlinks }: RecoveryReport): string {
+  const count = files + directories + symlinks;
+  return `${formatCount(count)} ${count === 1 ? 'file' : 'files'} (${formatBytes(bytes)})`;
+}
