@@ -107,7 +107,7 @@ export function decodeDirectoryBlock(
 }
 
 /** The kernel's ext4_rec_len_from_disk: with 64 KiB blocks 65535 and 0 are the whole block and the lower 2 bits the upper ones. */
-function recordLengthAt(view: DataView, at: number, blockSize: number): number {
+export function recordLengthAt(view: DataView, at: number, blockSize: number): number {
   const stored = view.getUint16(at + 4, true);
   if (blockSize < WIDE_BLOCK_BYTES) return stored;
   if (stored === 65535 || stored === 0) return blockSize;

@@ -4,8 +4,9 @@ import { decodeCString } from '../../bytes/text.ts';
 import type { BlockDevice, ReadOptions } from '../../device/block-device.ts';
 import type { Property } from '../../format.ts';
 import type { FileNode, FileSystem, FileSystemType } from '../filesystem.ts';
-import type { Finding } from '../finding.ts';
+import type { CheckOptions, Finding } from '../finding.ts';
 import type { RecoverableFile } from '../recoverable-file.ts';
+import { checkExt } from './check/check.ts';
 import { typeOf } from './features.ts';
 import type { Replay } from './journal/replay.ts';
 import { nodeOf } from './nodes.ts';
@@ -29,6 +30,7 @@ export class ExtFileSystem implements FileSystem {
   readonly properties: readonly Property[];
   readonly replayedTransactions: number | undefined;
   readonly #volume: ExtVolume;
+  readonly #superblock: Superblock;
 
   /** `replay` is what the journal had for it, if it was replayed. */
   constructor(volume: ExtVolume, superblock: Superblock, replay?: Replay) {
@@ -44,13 +46,18 @@ export class ExtFileSystem implements FileSystem {
     this.properties = propertiesOf(volume, superblock, replay);
     this.replayedTransactions = replay?.transactionCount;
     this.#volume = volume;
+    this.#superblock = superblock;
   }
 
   async node(id: number, options?: ReadOptions): Promise<FileNode> {
     return nodeOf(this.#volume, await this.#volume.inode(id, options));
   }
 
-  async *check(): AsyncGenerator<Finding, void> {}
+  check(options?: CheckOptions): AsyncGenerator<Finding, void> {
+    const isReplayed = this.replayedTransactions !== undefined;
+    const checked = { volume: this.#volume, superblock: this.#superblock, isReplayed, superblockCopy: undefined };
+    return checkExt(checked, options);
+  }
 
   async *recoverable(): AsyncGenerator<RecoverableFile, void> {}
 }

@@ -1,0 +1,20 @@
+import { divideDown } from '../../../bytes/rounding.ts';
+import { EXTENT_HEADER, EXTENT_MAGIC } from '../extent-node.ts';
+
+const ENTRY_BYTES = 12;
+/** e2fsprogs takes a node for whole with room for up to so many entries left at its end. */
+const MAX_SPARE_ENTRIES = 2;
+
+export interface ExtentHeader {
+  readonly entryCount: number;
+  readonly depth: number;
+}
+
+/** The header of a node of an extent tree that `bytes` are; undefined when they are none (ext2fs_extent_header_verify). */
+export function parseExtentHeader(bytes: Uint8Array): ExtentHeader | undefined {
+  const { magic, entryCount, capacity, depth } = EXTENT_HEADER.parse(bytes);
+  const room = divideDown(bytes.length - EXTENT_HEADER.size, ENTRY_BYTES);
+  const isSound =
+    magic === EXTENT_MAGIC && entryCount <= capacity && capacity <= room && capacity >= room - MAX_SPARE_ENTRIES;
+  return isSound ? { entryCount, depth } : undefined;
+}
