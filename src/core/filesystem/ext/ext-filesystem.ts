@@ -31,9 +31,10 @@ export class ExtFileSystem implements FileSystem {
   readonly replayedTransactions: number | undefined;
   readonly #volume: ExtVolume;
   readonly #superblock: Superblock;
+  readonly #superblockCopy: number | undefined;
 
-  /** `replay` is what the journal had for it, if it was replayed. */
-  constructor(volume: ExtVolume, superblock: Superblock, replay?: Replay) {
+  /** `replay` is what the journal had for it, if it was replayed; `superblockCopy` the block of the copy that it was opened by. */
+  constructor(volume: ExtVolume, superblock: Superblock, replay?: Replay, superblockCopy?: number) {
     const { geometry } = volume;
     this.type = typeOf(geometry.features);
     this.label = decodeCString(superblock.volumeName);
@@ -47,6 +48,7 @@ export class ExtFileSystem implements FileSystem {
     this.replayedTransactions = replay?.transactionCount;
     this.#volume = volume;
     this.#superblock = superblock;
+    this.#superblockCopy = superblockCopy;
   }
 
   async node(id: number, options?: ReadOptions): Promise<FileNode> {
@@ -55,7 +57,12 @@ export class ExtFileSystem implements FileSystem {
 
   check(options?: CheckOptions): AsyncGenerator<Finding, void> {
     const isReplayed = this.replayedTransactions !== undefined;
-    const checked = { volume: this.#volume, superblock: this.#superblock, isReplayed, superblockCopy: undefined };
+    const checked = {
+      volume: this.#volume,
+      superblock: this.#superblock,
+      isReplayed,
+      superblockCopy: this.#superblockCopy,
+    };
     return checkExt(checked, options);
   }
 

@@ -31,6 +31,7 @@ export const SUPERBLOCK = new Struct(
     revision: u32le(0x4c),
     firstInode: u32le(0x54),
     inodeSize: u16le(0x58),
+    groupNumber: u16le(0x5a),
     compatible: u32le(0x5c),
     incompatible: u32le(0x60),
     readOnlyCompatible: u32le(0x64),

@@ -54,7 +54,7 @@ async function runPasses(state: CheckState, { volume, isReplayed, superblockCopy
     const message = `it cannot be used: the filesystem is read by its copy in block ${superblockCopy}`;
     state.error('superblock-copy', 'superblock', 1024, message);
   }
-  await checkSuperblock(state);
+  await checkSuperblock(state, superblockCopy !== undefined);
   await readGroups(state);
   const progress = new Progress(state);
   await checkJournal(state, volume, isReplayed);

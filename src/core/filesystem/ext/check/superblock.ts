@@ -16,13 +16,13 @@ const STATE_ERRORS_BIT = 1;
 type FieldName = keyof (typeof SUPERBLOCK)['fields'] & string;
 
 /** The superblock against itself, beyond what had to be right for the filesystem to be opened (e2fsck's check_super_block). */
-export async function checkSuperblock(state: CheckState): Promise<void> {
+export async function checkSuperblock(state: CheckState, isCopy: boolean): Promise<void> {
   const { superblock, geometry } = state;
   const error = (field: FieldName, message: string): void =>
     state.error('superblock-field', 'superblock', SUPERBLOCK_OFFSET + SUPERBLOCK.fields[field].offset, message);
   const warn = (field: FieldName, message: string): void =>
     state.warn('superblock-field', 'superblock', SUPERBLOCK_OFFSET + SUPERBLOCK.fields[field].offset, message);
-  if (state.has('metadata_csum')) {
+  if (state.has('metadata_csum') && !isCopy) {
     const bytes = await readBytes(state.device, SUPERBLOCK_OFFSET, SUPERBLOCK_BYTES, state.readOptions);
     state.sum('superblock', SUPERBLOCK_OFFSET, superblockChecksum(bytes));
   }
