@@ -46,7 +46,7 @@ export function checkInodeAttributes(state: CheckState, inode: RawInode): number
     return 0;
   }
   const at = attributesAt(inode) ?? (extra === 0 ? BASE_BYTES : undefined);
-  if (at === undefined || inode.view.getUint32(at, true) !== XATTR_MAGIC) return 0;
+  if (at === undefined || inode.word(at) !== XATTR_MAGIC) return 0;
   const outer = checkList(state, inode, {
     bytes: inode.bytes.subarray(at),
     first: MAGIC_BYTES,

@@ -104,6 +104,12 @@ export class BlockClaims implements MapSink {
 
   #listDirectory(logical: number, block: number, count: number): void {
     const { directoryRuns } = this.#state;
+    // Directories that claim each other's blocks again and again are told as such, not read as often.
+    this.#state.listedBlocks += count;
+    if (this.#state.listedBlocks > this.#state.geometry.blockCount) {
+      this.problem('directory-damaged', undefined, 'directories claim more blocks than there are: it is not looked at');
+      return;
+    }
     const next = this.#lastListed + 1;
     if (logical > next) {
       directoryRuns.push(this.#inode.id, next, 0, logical - next);

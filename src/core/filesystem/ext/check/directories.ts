@@ -1,18 +1,19 @@
 import { PagedBits } from '../../../bytes/paged-bits.ts';
 import { directoryBlockChecksum, inodeSeed } from '../checksums.ts';
 import { I_BLOCK_BYTES, I_BLOCK_OFFSET } from '../inode.ts';
-import { INODE_FLAG } from '../inode-flags.ts';
 import { DirectoryCheck } from './directory-check.ts';
 import { DirectoryIndex } from './directory-index.ts';
-import type { DirectoryRun } from './directory-runs.ts';
+import type { DirectoryInode, DirectoryRun } from './directory-runs.ts';
 import { inlineDataBytes, inlineRest } from './inline.ts';
 import { ROOT_INODE } from './limits.ts';
 import type { RawInode } from './raw-inode.ts';
 import type { CheckState } from './state.ts';
-import { readRawInode } from './value-inodes.ts';
+import { inodeOffset, readRawInode } from './value-inodes.ts';
 
 /** What an entry takes in the value of inline data at least. */
 const MIN_INLINE_REST = 12;
+/** Blocks of a directory that lie together are read together, up to this many bytes. */
+const READ_BYTES = 128 * 1024;
 /** Damaged blocks of one directory after which the rest of it is left. */
 const MAX_DAMAGED_BLOCKS = 64;
 
@@ -31,11 +32,16 @@ export async function checkDirectories(state: CheckState, onBlocks: (bytes: numb
       runs.push(run);
     }
     if (!state.usedInodes.has(id)) continue;
-    const inode = await readRawInode(state, id);
-    if (inode === undefined) continue;
-    if (inode.has(INODE_FLAG.inlineData)) checkInline(state, inode);
-    else await checkRuns(state, inode, runs, seen, onBlocks);
+    const offset = inodeOffset(state, id);
+    if (offset === undefined) continue;
+    if (state.inlineDirectories.has(id)) await checkInlineDirectory(state, id);
+    else await checkRuns(state, { id, offset }, runs, seen, onBlocks);
   }
+}
+
+async function checkInlineDirectory(state: CheckState, id: number): Promise<void> {
+  const inode = await readRawInode(state, id);
+  if (inode !== undefined) checkInline(state, inode);
 }
 
 function checkInline(state: CheckState, inode: RawInode): void {
@@ -53,7 +59,7 @@ function checkInline(state: CheckState, inode: RawInode): void {
 
 async function checkRuns(
   state: CheckState,
-  inode: RawInode,
+  inode: DirectoryInode,
   runs: readonly DirectoryRun[],
   seen: PagedBits,
   onBlocks: (bytes: number) => void,
@@ -67,10 +73,21 @@ async function checkRuns(
       tellHole(state, inode, run);
       continue;
     }
-    for (let done = 0; done < run.count && damaged <= MAX_DAMAGED_BLOCKS; done++) {
-      // A block that several directories claim is told by both, and read once: there may be very many.
-      if (!seen.add(run.block + done)) continue;
-      if (!(await checkBlock(state, inode, check, index, run.first + done, run.block + done))) damaged++;
+    const perRead = Math.max(1, READ_BYTES / state.geometry.blockSize);
+    for (let done = 0; done < run.count && damaged <= MAX_DAMAGED_BLOCKS; done += perRead) {
+      const count = Math.min(perRead, run.count - done);
+      const bytes = await state.readBlocks(run.block + done, count, `directory inode ${inode.id}`, [inode.id]);
+      if (bytes === undefined) damaged++;
+      else
+        damaged += checkPiece(
+          state,
+          inode,
+          check,
+          index,
+          seen,
+          { ...run, first: run.first + done, block: run.block + done, count },
+          bytes,
+        );
     }
     onBlocks(run.count * state.geometry.blockSize);
   }
@@ -85,30 +102,54 @@ async function checkRuns(
   index?.finish();
 }
 
-function tellHole(state: CheckState, inode: RawInode, run: DirectoryRun): void {
+function tellHole(state: CheckState, inode: DirectoryInode, run: DirectoryRun): void {
   if (state.has('large_dir') && !state.has('inline_data')) return;
   const blocks = run.count === 1 ? `block ${run.first} is` : `blocks ${run.first} to ${run.first + run.count - 1} are`;
   state.error('directory-hole', `inode ${inode.id}`, inode.offset, `${blocks} missing from the directory`, [inode.id]);
 }
 
-/** False when the block is damaged. */
-async function checkBlock(
+/** The blocks of a run that were read at once; gives how many are damaged. */
+function checkPiece(
   state: CheckState,
-  inode: RawInode,
+  inode: DirectoryInode,
+  check: DirectoryCheck,
+  index: DirectoryIndex | undefined,
+  seen: PagedBits,
+  run: DirectoryRun,
+  bytes: Uint8Array,
+): number {
+  const { blockSize } = state.geometry;
+  let damaged = 0;
+  for (let done = 0; done < run.count; done++) {
+    // A block that several directories claim is told by both, and looked at once: there may be very many.
+    if (!seen.add(run.block + done)) continue;
+    const part = bytes.subarray(done * blockSize, (done + 1) * blockSize);
+    if (!checkBlock(state, inode, check, index, run.first + done, run.block + done, part)) damaged++;
+  }
+  return damaged;
+}
+
+/** False when the block is damaged. */
+function checkBlock(
+  state: CheckState,
+  inode: DirectoryInode,
   check: DirectoryCheck,
   index: DirectoryIndex | undefined,
   number: number,
   block: number,
-): Promise<boolean> {
+  bytes: Uint8Array,
+): boolean {
   const structure = `directory inode ${inode.id}`;
-  const bytes = await state.read(block, structure, [inode.id]);
-  if (bytes === undefined) return false;
   const offset = state.blockOffset(block);
   const role = index?.begin(number, bytes, offset) ?? 'leaf';
   const { checksumSeed } = state.geometry;
   let length = bytes.length;
   if (checksumSeed !== undefined) {
-    const sum = directoryBlockChecksum(bytes, role === 'root', inodeSeed(inode, checksumSeed));
+    const sum = directoryBlockChecksum(
+      bytes,
+      role === 'root',
+      inodeSeed({ id: inode.id, generation: state.generations.get(inode.id) }, checksumSeed),
+    );
     if (sum === undefined)
       state.error('checksum-missing', structure, offset, `block ${number} of it has no checksum`, [inode.id]);
     else {

@@ -3,9 +3,9 @@ import { decodeName, hasUndecodableBytes } from '../../../bytes/text.ts';
 import { recordLengthAt } from '../directory-block.ts';
 import { foldCase } from '../fold-case.ts';
 import type { DirectoryIndex } from './directory-index.ts';
+import type { DirectoryInode } from './directory-runs.ts';
 import { scannedInodes } from './inode-scan.ts';
 import { ROOT_INODE } from './limits.ts';
-import type { RawInode } from './raw-inode.ts';
 import { isHiddenInode } from './special-inodes.ts';
 import type { CheckState } from './state.ts';
 
@@ -25,15 +25,20 @@ const KINDS_TO_ENCRYPT: readonly number[] = [FILE_TYPE, DIRECTORY_TYPE, 7];
 /** Checks the entries of one directory (e2fsck's check_dir_block). */
 export class DirectoryCheck {
   readonly #state: CheckState;
-  readonly #inode: RawInode;
+  readonly #inode: DirectoryInode;
   readonly #index: DirectoryIndex | undefined;
   readonly #hasType: boolean;
   readonly #policy: number;
   readonly #keepsHash: boolean;
   readonly #isStrict: boolean;
-  #names = new Set<string>();
+  readonly #names = new Set<string>();
+  #text: Buffer = Buffer.alloc(0);
+  /** The entry that is looked at. */
+  #entryOffset = 0;
+  #entryName: Uint8Array = this.#text;
+  #entryInode = 0;
 
-  constructor(state: CheckState, inode: RawInode, index: DirectoryIndex | undefined) {
+  constructor(state: CheckState, inode: DirectoryInode, index: DirectoryIndex | undefined) {
     this.#state = state;
     this.#inode = inode;
     this.#index = index;
@@ -55,7 +60,8 @@ export class DirectoryCheck {
   /** One block, whose first entry is number `from` of those that count: `.`, `..`, all others. False when it is damaged. */
   block(bytes: Uint8Array, offset: number, number: number, from: number): boolean {
     const view = viewOf(bytes);
-    this.#names = new Set();
+    this.#names.clear();
+    this.#text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
     let at = 0;
     for (let place = from; at < bytes.length; place++) {
       const extra = place > 1 && this.#keepsHash ? HASH_BYTES : 0;
@@ -82,37 +88,30 @@ export class DirectoryCheck {
     if (place === 0) this.#dot(id, isDot && bytes[start + 1] === 0, offset + at);
     else if (place === 1) this.#dotDot(id, isDotDot && bytes[start + 2] === 0, offset + at);
     if (id === 0) return;
-    const name = (): string => decodeName(bytes.subarray(start, start + nameLength));
-    const tell = (code: string, message: string): void =>
-      this.#tell(code, offset + at, `entry "${name()}": ${message}`, id);
+    this.#entryOffset = offset + at;
+    this.#entryName = bytes.subarray(start, start + nameLength);
+    this.#entryInode = id;
     if (!this.#isNumber(id) || isHiddenInode(state, id)) {
-      tell('entry-inode', `inode ${id} is none for entries`);
+      this.#tellEntry('entry-inode', `inode ${id} is none for entries`);
       return;
     }
     if (place > 1) {
-      if (id === this.#inode.id) tell('entry-link', 'it is a link to its own directory');
-      if (isDot || isDotDot) tell('entry-name', 'a second one of that name');
-      else if (id === ROOT_INODE) tell('entry-link', 'it is a link to the root');
-      if (nameLength === 0) tell('entry-name', 'it has no name');
+      if (id === this.#inode.id) this.#tellEntry('entry-link', 'it is a link to its own directory');
+      if (isDot || isDotDot) this.#tellEntry('entry-name', 'a second one of that name');
+      else if (id === ROOT_INODE) this.#tellEntry('entry-link', 'it is a link to the root');
+      if (nameLength === 0) this.#tellEntry('entry-name', 'it has no name');
     }
-    this.#target(bytes, at, nameLength, place, id, tell);
+    this.#target(bytes, at, nameLength, place, id);
     this.#count(id);
   }
 
   /** What an entry says of an inode that may have one. */
-  #target(
-    bytes: Uint8Array,
-    at: number,
-    nameLength: number,
-    place: number,
-    id: number,
-    tell: (code: string, message: string) => void,
-  ): void {
-    if (!this.#isInUse(id, tell)) return;
-    this.#type(bytes[at + 7]!, id, tell);
-    this.#name(bytes, at + HEADER_BYTES, nameLength, place, id, bytes[at + 7]!, tell);
+  #target(bytes: Uint8Array, at: number, nameLength: number, place: number, id: number): void {
+    if (!this.#isInUse(id)) return;
+    this.#type(bytes[at + 7]!, id);
+    this.#name(bytes, at + HEADER_BYTES, nameLength, place, id, bytes[at + 7]!);
     this.#index?.name(bytes, at, nameLength, place);
-    if (place > 1 && this.#state.directories.has(id)) this.#child(id, tell);
+    if (place > 1 && this.#state.directories.has(id)) this.#child(id);
   }
 
   #count(id: number): void {
@@ -134,24 +133,24 @@ export class DirectoryCheck {
     else this.#state.dotDots.set(this.#inode.id, id);
   }
 
-  #isInUse(id: number, tell: (code: string, message: string) => void): boolean {
+  #isInUse(id: number): boolean {
     const state = this.#state;
     const { inodesPerGroup } = state.geometry;
     const within = (id - 1) % inodesPerGroup;
     const group = (id - 1 - within) / inodesPerGroup;
     if (within >= scannedInodes(state, group)) {
-      tell('entry-unused-inode', `inode ${id} is among those that were never used, as its group says`);
+      this.#tellEntry('entry-unused-inode', `inode ${id} is among those that were never used, as its group says`);
       return false;
     }
     if (state.usedInodes.has(id)) return true;
-    tell('entry-unused-inode', `inode ${id} is deleted, or was never used`);
+    this.#tellEntry('entry-unused-inode', `inode ${id} is deleted, or was never used`);
     return false;
   }
 
-  #type(type: number, id: number, tell: (code: string, message: string) => void): void {
+  #type(type: number, id: number): void {
     const state = this.#state;
     if (!this.#hasType) {
-      if (type !== 0) tell('entry-type', 'the upper half of the length of its name is not zero');
+      if (type !== 0) this.#tellEntry('entry-type', 'the upper half of the length of its name is not zero');
       return;
     }
     const expected = state.directories.has(id)
@@ -162,54 +161,52 @@ export class DirectoryCheck {
           ? 0
           : state.otherKinds.get(id);
     // Without a type the inode's own counts.
-    if (type !== 0 && type !== expected) tell('entry-type', `its type is ${type}, that of inode ${id} ${expected}`);
+    if (type !== 0 && type !== expected)
+      this.#tellEntry('entry-type', `its type is ${type}, that of inode ${id} ${expected}`);
   }
 
-  #name(
-    bytes: Uint8Array,
-    start: number,
-    length: number,
-    place: number,
-    id: number,
-    type: number,
-    tell: (code: string, message: string) => void,
-  ): void {
+  #name(bytes: Uint8Array, start: number, length: number, place: number, id: number, type: number): void {
     if (this.#policy !== 0) {
-      if (place > 1) this.#encrypted(length, id, type, tell);
+      if (place > 1) this.#encrypted(length, id, type);
     } else {
       if (this.#isStrict && hasUndecodableBytes(decodeName(bytes.subarray(start, start + length))))
-        tell('entry-name', 'it is no text, which a directory without regard to case asks for');
+        this.#tellEntry('entry-name', 'it is no text, which a directory without regard to case asks for');
       for (let at = start; at < start + length; at++) {
         if (bytes[at] !== SLASH && bytes[at] !== 0) continue;
-        tell('entry-name', 'a character that no name may have');
+        this.#tellEntry('entry-name', 'a character that no name may have');
         break;
       }
     }
     const key = this.#nameKey(bytes, start, start + length);
-    if (this.#names.has(key)) tell('entry-duplicate', 'another entry of the directory has that name');
+    if (this.#names.has(key)) this.#tellEntry('entry-duplicate', 'another entry of the directory has that name');
     else this.#names.add(key);
   }
 
   #nameKey(bytes: Uint8Array, start: number, end: number): string {
     if (this.#isStrict) return foldCase(decodeName(bytes.subarray(start, end)));
-    return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1');
+    return this.#text.toString('latin1', start, end);
   }
 
-  #encrypted(length: number, id: number, type: number, tell: (code: string, message: string) => void): void {
+  #encrypted(length: number, id: number, type: number): void {
     const state = this.#state;
-    if (length < MIN_ENCRYPTED_NAME) tell('entry-name', 'too short for an encrypted one');
+    if (length < MIN_ENCRYPTED_NAME) this.#tellEntry('entry-name', 'too short for an encrypted one');
     const policy = state.policies.get(id);
     if (policy === this.#policy) return;
     const isPlain = policy === 0;
     if (isPlain && !KINDS_TO_ENCRYPT.includes(type)) return;
-    tell('encryption-policy', isPlain ? 'it is not encrypted' : 'it is encrypted by another policy');
+    this.#tellEntry('encryption-policy', isPlain ? 'it is not encrypted' : 'it is encrypted by another policy');
   }
 
-  #child(id: number, tell: (code: string, message: string) => void): void {
+  #child(id: number): void {
     const { parents } = this.#state;
     const parent = parents.get(id);
-    if (parent !== 0) tell('entry-link', `a second link to directory inode ${id}, which inode ${parent} has`);
+    if (parent !== 0)
+      this.#tellEntry('entry-link', `a second link to directory inode ${id}, which inode ${parent} has`);
     else parents.set(id, this.#inode.id);
+  }
+
+  #tellEntry(code: string, message: string): void {
+    this.#tell(code, this.#entryOffset, `entry "${decodeName(this.#entryName)}": ${message}`, this.#entryInode);
   }
 
   #tell(code: string, offset: number, message: string, other?: number): void {

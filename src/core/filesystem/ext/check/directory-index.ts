@@ -2,7 +2,7 @@ import { hasBit } from '../../../bytes/bits.ts';
 import { extNameHash, type NameHashVersion } from '../../../bytes/ext-name-hash.ts';
 import { viewOf } from '../../../bytes/struct.ts';
 import { DX_ROOT_INFO } from '../index-structures.ts';
-import type { RawInode } from './raw-inode.ts';
+import type { DirectoryInode } from './directory-runs.ts';
 import type { CheckState } from './state.ts';
 
 const ROOT_INFO_AT = 24;
@@ -38,7 +38,7 @@ interface IndexedBlock {
 /** The hash tree of one directory against the names in its leaves (e2fsck's parse_int_node and the end of its pass 2). */
 export class DirectoryIndex {
   readonly #state: CheckState;
-  readonly #inode: RawInode;
+  readonly #inode: DirectoryInode;
   readonly #blockCount: number;
   readonly #blocks = new Map<number, IndexedBlock>();
   readonly #keepsHash: boolean;
@@ -48,7 +48,7 @@ export class DirectoryIndex {
   #current: IndexedBlock | undefined;
   #isBroken = false;
 
-  constructor(state: CheckState, inode: RawInode, blockCount: number) {
+  constructor(state: CheckState, inode: DirectoryInode, blockCount: number) {
     this.#state = state;
     this.#inode = inode;
     this.#blockCount = blockCount;
@@ -81,7 +81,7 @@ export class DirectoryIndex {
     if ((info.version === SIPHASH) !== this.#keepsHash)
       tell(`its hash is of the kind ${info.version}, which does not fit its flags`);
     if (hasBit(info.flags, 0)) tell('its index has a feature that is not known');
-    if (info.levels > MAX_LEVELS.plain || this.#inode.size >= 2 ** 31) this.#state.hasLargeDirectory = true;
+    if (info.levels > MAX_LEVELS.plain) this.#state.hasLargeDirectory = true;
     this.#version = info.version;
     this.#levels = info.levels + 1;
   }

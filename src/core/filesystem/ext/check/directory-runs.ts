@@ -8,6 +8,13 @@ export interface DirectoryRun {
   readonly count: number;
 }
 
+/** What the check of its blocks knows of a directory. */
+export interface DirectoryInode {
+  readonly id: number;
+  /** Byte offset of the inode. */
+  readonly offset: number;
+}
+
 /** The blocks of all directories, in the order of their inodes, as numbers: a filesystem may have a million. */
 export class DirectoryRuns {
   #numbers = new Float64Array(FIRST_CAPACITY * 4);

@@ -68,7 +68,10 @@ function noteIndex(state: CheckState, inode: RawInode): void {
     state.error('inode-flags', `inode ${inode.id}`, inode.offset, message, [inode.id]);
   if (!inode.is('directory')) error('it is marked as an indexed directory, and is none');
   else if (!state.has('dir_index')) error('it is an indexed directory, which the filesystem has not');
-  else state.indexed.add(inode.id);
+  else {
+    state.indexed.add(inode.id);
+    if (inode.size >= LARGE_FILE_BYTES) state.hasLargeDirectory = true;
+  }
 }
 
 function checkSize(state: CheckState, inode: RawInode, claims: BlockClaims): void {

@@ -1,4 +1,5 @@
 import { isZero } from '../../../bytes/is-zero.ts';
+import { viewOf } from '../../../bytes/struct.ts';
 import { readBytes } from '../../../device/block-device.ts';
 import { inodeTableBlocks } from './groups.ts';
 import { RawInode } from './raw-inode.ts';
@@ -43,9 +44,12 @@ async function* inodesOfTable(
     const bytes = await readTable(state, group, offset, part * inodeSize);
     if (bytes === undefined) continue;
     const found: RawInode[] = [];
+    const view = viewOf(bytes);
     for (let index = 0; index < part; index++) {
-      const one = bytes.subarray(index * inodeSize, (index + 1) * inodeSize);
-      if (!isZero(one)) found.push(new RawInode(one, firstId + done + index, offset + index * inodeSize));
+      const at = index * inodeSize;
+      if (isZero(bytes, at, at + inodeSize)) continue;
+      const one = bytes.subarray(at, at + inodeSize);
+      found.push(new RawInode(one, firstId + done + index, offset + at, view, at));
     }
     if (found.length > 0) yield found;
   }

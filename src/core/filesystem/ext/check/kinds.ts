@@ -30,7 +30,7 @@ const ENTRY_TYPES: Readonly<Record<number, number>> = {
 /** Whether an inode is what its mode says. A promise only when blocks had to be read. */
 export function checkKind(state: CheckState, inode: RawInode): Promise<void> | undefined {
   const policy = inode.has(INODE_FLAG.encrypted) ? notePolicy(state, inode) : undefined;
-  if (inode.is('directory')) state.directories.add(inode.id);
+  if (inode.is('directory')) noteDirectory(state, inode);
   else if (inode.is('file')) state.files.add(inode.id);
   else if (ENTRY_TYPES[inode.type] !== undefined) state.otherKinds.set(inode.id, ENTRY_TYPES[inode.type]!);
   if (inode.is('directory') || inode.is('file')) return policy;
@@ -42,6 +42,12 @@ export function checkKind(state: CheckState, inode: RawInode): Promise<void> | u
     return link === undefined ? policy : link.then(() => policy);
   }
   return policy;
+}
+
+function noteDirectory(state: CheckState, inode: RawInode): void {
+  state.directories.add(inode.id);
+  if (inode.has(INODE_FLAG.inlineData)) state.inlineDirectories.add(inode.id);
+  if (state.geometry.checksumSeed !== undefined) state.generations.set(inode.id, inode.generation);
 }
 
 /** Devices, pipes and sockets have no content. */

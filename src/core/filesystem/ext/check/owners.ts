@@ -60,8 +60,10 @@ async function namesOf(state: CheckState, wanted: Set<number>): Promise<Map<numb
     }
   };
   if (wanted.size === 0) return names;
-  // Twice: what is above a file may have been passed already.
-  for (let round = 0; round < 2; round++) await eachDirectoryBlock(state, take);
+  await eachDirectoryBlock(state, take);
+  // What is above a file may have been passed before the file was met.
+  const isOver = [...wanted].every((id) => names.has(id) || !state.directories.has(id));
+  if (!isOver) await eachDirectoryBlock(state, take);
   return names;
 }
 

@@ -23,7 +23,7 @@ export class RawInode {
   readonly offset: number;
   /** The whole inode; its memory may be used again when the scan goes on. */
   readonly bytes: Uint8Array;
-  readonly view: DataView;
+  readonly #view: DataView;
   readonly mode: number;
   readonly type: number;
   readonly linkCount: number;
@@ -33,32 +33,35 @@ export class RawInode {
   readonly deleteTime: number;
   readonly attributeBlock: number;
 
-  constructor(bytes: Uint8Array, id: number, offset: number) {
-    const view = viewOf(bytes);
+  readonly #at: number;
+
+  /** `bytes` has the inode, or many: this one begins at `at` of it, and `view` shows all of it. */
+  constructor(bytes: Uint8Array, id: number, offset: number, view: DataView = viewOf(bytes), at = 0) {
     this.id = id;
     this.offset = offset;
     this.bytes = bytes;
-    this.view = view;
-    this.mode = fields.mode.get(view, 0);
+    this.#view = view;
+    this.#at = at;
+    this.mode = fields.mode.get(view, at);
     this.type = bitField(this.mode, 12, 4);
-    this.linkCount = fields.linkCount.get(view, 0);
-    this.flags = fields.flags.get(view, 0);
-    this.size = joinHalves(fields.sizeHigh.get(view, 0), fields.sizeLow.get(view, 0));
-    this.generation = fields.generation.get(view, 0);
-    this.deleteTime = fields.deleteTime.get(view, 0);
-    this.attributeBlock = joinHalves(fields.attributeBlockHigh.get(view, 0), fields.attributeBlockLow.get(view, 0));
+    this.linkCount = fields.linkCount.get(view, at);
+    this.flags = fields.flags.get(view, at);
+    this.size = joinHalves(fields.sizeHigh.get(view, at), fields.sizeLow.get(view, at));
+    this.generation = fields.generation.get(view, at);
+    this.deleteTime = fields.deleteTime.get(view, at);
+    this.attributeBlock = joinHalves(fields.attributeBlockHigh.get(view, at), fields.attributeBlockLow.get(view, at));
   }
 
   field(name: 'sizeHigh' | 'sizeLow' | 'blocksLow' | 'blocksHigh' | 'attributeBlockHigh' | 'extraSize'): number {
-    return fields[name].get(this.view, 0);
+    return fields[name].get(this.#view, this.#at);
   }
 
   time(name: 'accessTime' | 'changeTime' | 'modifyTime'): number {
-    return fields[name].get(this.view, 0);
+    return fields[name].get(this.#view, this.#at);
   }
 
   rest(name: keyof typeof INODE_REST.fields): number {
-    return INODE_REST.fields[name].get(this.view, 0);
+    return INODE_REST.fields[name].get(this.#view, this.#at);
   }
 
   has(flag: number): boolean {
@@ -69,9 +72,14 @@ export class RawInode {
     return this.type === FILE_TYPE[type];
   }
 
+  /** A word of the inode. */
+  word(at: number): number {
+    return this.#view.getUint32(this.#at + at, true);
+  }
+
   /** `i_block` as words, 0 to 14. */
   block(index: number): number {
-    return this.view.getUint32(I_BLOCK_OFFSET + index * 4, true);
+    return this.#view.getUint32(this.#at + I_BLOCK_OFFSET + index * 4, true);
   }
 
   get iBlock(): Uint8Array {

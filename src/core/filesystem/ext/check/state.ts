@@ -13,7 +13,7 @@ import { Findings, type Problem } from './findings.ts';
 import type { GroupTable } from './groups.ts';
 
 /** Metadata that lies here and there (maps, directories) is read and kept in pieces of this size. */
-const PIECE_BYTES = 64 * 1024;
+const PIECE_BYTES = 256 * 1024;
 const CACHE_BYTES = 16 * 1024 * 1024;
 
 /** What a check knows so far: numbers of blocks, clusters and inodes in bitmaps, nothing of files in objects. */
@@ -58,6 +58,11 @@ export class CheckState {
   readonly policyNumbers = new Map<string, number>();
   readonly directoryRuns = new DirectoryRuns();
   readonly indexed = new Set<number>();
+  readonly inlineDirectories = new PagedBits();
+  /** By directory, where its blocks have checksums: what those begin with. */
+  readonly generations = new PagedNumbers();
+  /** Blocks that directories claim, together. */
+  listedBlocks = 0;
   hasShared = false;
   hasLargeFile = false;
   hasLargeDirectory = false;
@@ -172,6 +177,15 @@ export class CheckState {
   /** A block in memory of its own; undefined, and told, when the device does not have it or fails. */
   async read(block: number, structure: string, inodes?: readonly number[]): Promise<Uint8Array | undefined> {
     return this.readAt(this.blockOffset(block), this.geometry.blockSize, structure, inodes);
+  }
+
+  async readBlocks(
+    first: number,
+    count: number,
+    structure: string,
+    inodes?: readonly number[],
+  ): Promise<Uint8Array | undefined> {
+    return this.readAt(this.blockOffset(first), count * this.geometry.blockSize, structure, inodes);
   }
 
   async readAt(

@@ -5,14 +5,20 @@ import type { OuterValue } from './attributes.ts';
 import { RawInode } from './raw-inode.ts';
 import type { CheckState } from './state.ts';
 
-/** An inode by its number, wherever it is needed; undefined, and told, when it cannot be read. */
-export async function readRawInode(state: CheckState, id: number): Promise<RawInode | undefined> {
+/** The byte offset of an inode; undefined when its group has no table. */
+export function inodeOffset(state: CheckState, id: number): number | undefined {
   const { geometry, groups } = state;
   const group = divideDown(id - 1, geometry.inodesPerGroup);
   const table = groups.inodeTable[group];
   if (table === undefined || !state.hasBlock(table)) return undefined;
-  const offset = state.blockOffset(table) + ((id - 1) % geometry.inodesPerGroup) * geometry.inodeSize;
-  const bytes = await state.readAt(offset, geometry.inodeSize, `inode ${id}`, [id]);
+  return state.blockOffset(table) + ((id - 1) % geometry.inodesPerGroup) * geometry.inodeSize;
+}
+
+/** An inode by its number, wherever it is needed; undefined, and told, when it cannot be read. */
+export async function readRawInode(state: CheckState, id: number): Promise<RawInode | undefined> {
+  const offset = inodeOffset(state, id);
+  if (offset === undefined) return undefined;
+  const bytes = await state.readAt(offset, state.geometry.inodeSize, `inode ${id}`, [id]);
   return bytes === undefined ? undefined : new RawInode(bytes, id, offset);
 }
 
