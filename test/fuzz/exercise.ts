@@ -56,7 +56,9 @@ export async function exercise(file: BlockDevice, random: () => number, onError:
       length: Math.max(0, Math.min(length, container.size - from)),
     });
     const filesystem = await attempt(() => openFileSystem(view, context));
-    if (filesystem !== undefined) await attempt(() => readFiles(filesystem, random, onError));
+    if (filesystem === undefined) continue;
+    await attempt(() => readFiles(filesystem, random, onError));
+    await attempt(() => checkAll(filesystem));
   }
   await container[Symbol.asyncDispose]();
 }
@@ -90,6 +92,15 @@ function checkExtent(extent: Extent, from: number, size: number): void {
     !(extent.sourceOffset >= 0 && extent.sourceOffset + extent.length <= extent.source.size)
   )
     throw new Error(`data from ${extent.sourceOffset}, ${extent.length} bytes of ${extent.source.size}`);
+}
+
+/** Whatever is wrong is a finding; its words may reach a terminal. */
+async function checkAll(filesystem: FileSystem): Promise<void> {
+  for await (const { severity, code, structure, message } of filesystem.check()) {
+    if (!['error', 'warning', 'note'].includes(severity) || !/^[a-z-]+$/.test(code) || structure === '')
+      throw new Error(`a finding of ${severity} ${code} in "${structure}"`);
+    if (message === '') throw new Error(`a finding of ${code} without a message`);
+  }
 }
 
 async function readFiles(filesystem: FileSystem, random: () => number, onError: OnError): Promise<void> {

@@ -9,6 +9,9 @@ const LOG_BLOCK_SIZES = [0, 1, 2, 3, 4, 5, 6];
 /** Groups that may hold the first copy: 1, where sparse_super2 has not left it out; else the next that sparse_super keeps. */
 const GROUPS = [1, 3];
 
+/** Blocks of a cluster: without bigalloc, and with it unless mke2fs was told otherwise. */
+const CLUSTER_RATIOS = [1, 16];
+
 export interface SuperblockCopy {
   readonly bytes: Uint8Array;
   readonly superblock: Superblock;
@@ -26,9 +29,10 @@ export async function findSuperblockCopy(device: BlockDevice): Promise<Superbloc
   for (const logBlockSize of LOG_BLOCK_SIZES) {
     const blockSize = 1024 * 2 ** logBlockSize;
     for (const group of GROUPS) {
-      // bigalloc has groups of clusters, and begins with block 0 whatever the size.
-      for (const first of blockSize === 1024 ? [1, 0] : [0]) {
-        const block = first + group * 8 * blockSize;
+      for (const ratio of CLUSTER_RATIOS) {
+        // bigalloc begins with block 0 whatever the size.
+        const first = blockSize === 1024 && ratio === 1 ? 1 : 0;
+        const block = first + group * 8 * blockSize * ratio;
         const copy = await copyAt(device, block, blockSize, group);
         if (copy !== undefined) return copy;
       }
