@@ -102,6 +102,7 @@ async function makeBase(t: ExecutionContext, base: BaseName, folder: string): Pr
 /** Where a block of something lies, in blocks, as debugfs says. */
 async function blockOf(image: string, { where, block }: Write): Promise<number> {
   const [, what, file] = /^(?:(map|attributes) of )?(.*)$/.exec(where)!;
+  if (where === 'superblock copy') return block;
   if (where === 'mmp') {
     return Number(/MMP block number:\s+(\d+)/i.exec(await toolText('dumpe2fs', ['-h', image]))![1]);
   }
@@ -177,6 +178,55 @@ test('every fixture is as clean as e2fsck -fn says', async (t) => {
     const { isClean, findings } = await checkOurs(image);
     t.is(isClean, e2fsckIsClean(image), `${name}\n${lines(findings)}`);
   }
+});
+
+test('a journal that was not replayed: as it is after the recovery, and on demand as it stands', async (t) => {
+  if (!hasTools(t, 'e2fsck', 'mke2fs', 'debugfs')) return;
+  t.timeout(60_000);
+  const folder = temporaryFolder(t);
+  const image = await fixtureFile('ext/journal-1k.img', folder);
+  const { isClean, findings } = await checkOurs(image);
+  t.is(isClean, e2fsckIsClean(image));
+  t.true(findings.some(({ code, severity }) => code === 'journal' && severity === 'note'));
+  const recovered = path.join(folder, 'recovered');
+  copyFileSync(image, recovered);
+  const environment = { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` };
+  spawnSync('e2fsck', ['-y', '-E', 'journal_only', recovered], { env: environment });
+  await using file = await FileDevice.open(image);
+  const filesystem = await openFileSystem(file, testContext());
+  const after: Finding[] = [];
+  for await (const finding of filesystem!.check()) after.push(finding);
+  t.is(
+    after.every(({ severity }) => severity !== 'error'),
+    e2fsckIsClean(recovered),
+    lines(after),
+  );
+  t.true(
+    after.some(({ code, message }) => code === 'journal' && /taken as done/.test(message)),
+    lines(after),
+  );
+});
+
+test('files that claim the same blocks again and again, and maps that go in circles, end', async (t) => {
+  if (!hasTools(t, 'mke2fs', 'debugfs')) return;
+  t.timeout(60_000);
+  const folder = temporaryFolder(t);
+  const image = path.join(folder, 'circle.img');
+  copyFileSync(await makeBase(t, 'ext2', folder), image);
+  const indirect = (await toolText('debugfs', ['-R', 'stat /b', image])).match(/\(IND\):(\d+)/)![1];
+  // An indirect block that is its own content, as the root of every level.
+  const file = openSync(image, 'r+');
+  const pointers = new Uint32Array(256).fill(Number(indirect));
+  writeSync(file, new Uint8Array(pointers.buffer), 0, 1024, Number(indirect) * 1024);
+  closeSync(file);
+  const commands = ['DIND', 'TIND'].map((level) => `set_inode_field /b block[${level}] ${indirect}`);
+  await tool('debugfs', ['-w', '-f', '-', image], commands.join('\n'));
+  const { isClean, findings } = await checkOurs(image);
+  t.false(isClean);
+  t.true(
+    findings.some(({ code }) => code === 'block-claimed-twice'),
+    lines(findings),
+  );
 });
 
 const fresh: readonly (readonly string[])[] = [

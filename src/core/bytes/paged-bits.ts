@@ -44,6 +44,17 @@ export class PagedBits {
     }
   }
 
+  hasAll(first: number, count: number): boolean {
+    for (let at = first, end = first + count; at < end; ) {
+      const within = at % PAGE_BITS;
+      const part = Math.min(PAGE_BITS - within, end - at);
+      const page = this.#find((at - within) / PAGE_BITS);
+      if (page === undefined || !allSet(page, within, within + part)) return false;
+      at += part;
+    }
+    return true;
+  }
+
   hasAny(first: number, count: number): boolean {
     for (let at = first, end = first + count; at < end; ) {
       const within = at % PAGE_BITS;

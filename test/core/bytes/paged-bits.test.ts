@@ -14,6 +14,9 @@ test('ranges across pages, added, asked for and copied', (t) => {
   t.false(bits.has(2 * PAGE + 3));
   t.true(bits.hasAny(0, PAGE - 2));
   t.false(bits.hasAny(0, PAGE - 3));
+  t.true(bits.hasAll(PAGE - 3, PAGE + 6));
+  t.false(bits.hasAll(PAGE - 3, PAGE + 7));
+  t.false(bits.hasAll(PAGE - 4, 9));
   t.false(bits.addNew(10, PAGE), 'a part of it is there');
   t.false(bits.has(10), 'and nothing is added');
   t.true(bits.addNew(10, 5));

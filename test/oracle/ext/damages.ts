@@ -581,6 +581,13 @@ const otherDamages: readonly Damage[] = [
     write: [{ where: 'mmp', block: 0, at: 0x3fc, bytes: [1, 2, 3] }],
     codes: ['checksum-wrong'],
   },
+  {
+    name: 'the copy of the superblock',
+    base: 'ext4',
+    write: [{ where: 'superblock copy', block: 8193, at: 0x38, bytes: [0, 0] }],
+    codes: ['superblock-copy'],
+    names: ['superblock copy in block 8193'],
+  },
   { name: 'nothing is wrong', base: 'ext4', codes: [] },
 ];
 

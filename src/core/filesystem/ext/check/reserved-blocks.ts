@@ -40,7 +40,7 @@ function reserveCopies(state: CheckState, group: number): void {
 }
 
 /** The blocks of a group that hold a copy of the superblock and of descriptors (ext2fs_super_and_bgd_loc2). */
-export function copyBlocks(state: CheckState, group: number): [number, number][] {
+function copyBlocks(state: CheckState, group: number): [number, number][] {
   const { geometry, superblock } = state;
   const { blockSize, firstDataBlock, blocksPerGroup } = geometry;
   const isShifted = group === 0 && blockSize === 1024 && firstDataBlock === 0;

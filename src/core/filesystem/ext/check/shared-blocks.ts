@@ -9,15 +9,19 @@ import type { CheckState } from './state.ts';
 /** Clusters whose owners are looked for; of more, only their number is told. */
 const MAX_CLUSTERS = 50_000;
 const MAX_OWNERS = 8;
+/** Clusters looked at, each as often as it is claimed: a hostile map claims the same without end. */
+const MAX_VISITS = 20_000_000;
 
 /** Finds the owners of what more than one thing claims: all maps are read again, which only a damaged filesystem costs (e2fsck's pass 1B). */
 export async function tellSharedBlocks(state: CheckState): Promise<void> {
   if (!state.hasShared) return;
   const owners = new Map<number, number[]>();
+  let visits = 0;
   const note = (block: number, count: number, id: number): void => {
     const first = state.clusterOf(block);
     const length = state.clusterOf(block + count - 1) - first + 1;
-    if (!state.sharedClusters.hasAny(first, length)) return;
+    if (visits > MAX_VISITS || !state.sharedClusters.hasAny(first, length)) return;
+    visits += length;
     for (let cluster = first; cluster < first + length; cluster++) {
       if (!state.sharedClusters.has(cluster)) continue;
       const here = owners.get(cluster);

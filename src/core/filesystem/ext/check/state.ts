@@ -67,6 +67,8 @@ export class CheckState {
   hasLargeFile = false;
   hasLargeDirectory = false;
   readonly #metadata: CachedDevice;
+  /** Of all three kinds: no name is of two. */
+  readonly #features: ReadonlySet<string>;
   #groups: GroupTable | undefined;
 
   constructor(device: BlockDevice, geometry: Geometry, superblock: Superblock, options: CheckOptions) {
@@ -74,6 +76,8 @@ export class CheckState {
     this.geometry = geometry;
     this.superblock = superblock;
     this.options = options;
+    const { compatible, incompatible, readOnlyCompatible } = geometry.features;
+    this.#features = new Set([...compatible, ...incompatible, ...readOnlyCompatible]);
     this.ratio = geometry.clusterSize / geometry.blockSize;
     this.#metadata = new CachedDevice(device, { blockBytes: PIECE_BYTES, limitBytes: CACHE_BYTES });
   }
@@ -87,8 +91,7 @@ export class CheckState {
   }
 
   has(feature: string): boolean {
-    const { compatible, incompatible, readOnlyCompatible } = this.geometry.features;
-    return compatible.has(feature) || incompatible.has(feature) || readOnlyCompatible.has(feature);
+    return this.#features.has(feature);
   }
 
   /** Whether descriptors have checksums, and with them flags that say what was never written. */
@@ -163,6 +166,8 @@ export class CheckState {
     const first = this.clusterOf(firstBlock);
     const count = this.clusterOf(firstBlock + blockCount - 1) - first + 1;
     if (this.usedClusters.addNew(first, count)) return;
+    // However often the same is claimed again.
+    if (this.sharedClusters.hasAll(first, count)) return;
     // Files of such a filesystem, which is never written, share what is alike.
     const mayShare = this.has('shared_blocks');
     for (let cluster = first; cluster < first + count; cluster++)

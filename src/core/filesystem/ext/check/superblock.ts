@@ -1,10 +1,9 @@
 import { hasBit, joinHalves } from '../../../bytes/bits.ts';
 import { isZero } from '../../../bytes/is-zero.ts';
 import { isPowerOfTwo } from '../../../bytes/rounding.ts';
-import { readBytes } from '../../../device/block-device.ts';
 import { superblockChecksum } from '../checksums.ts';
-import { descriptorBlockCount } from '../geometry.ts';
-import { SUPERBLOCK, SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET } from '../superblock.ts';
+import { descriptorBlockCount, superblockCopies } from '../geometry.ts';
+import { EXT_MAGIC, SUPERBLOCK, SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET } from '../superblock.ts';
 import { BAD_BLOCKS_INODE, BOOT_LOADER_INODE, JOURNAL_INODE, RESIZE_INODE, ROOT_INODE } from './limits.ts';
 import type { CheckState } from './state.ts';
 
@@ -23,8 +22,8 @@ export async function checkSuperblock(state: CheckState, isCopy: boolean): Promi
   const warn = (field: FieldName, message: string): void =>
     state.warn('superblock-field', 'superblock', SUPERBLOCK_OFFSET + SUPERBLOCK.fields[field].offset, message);
   if (state.has('metadata_csum') && !isCopy) {
-    const bytes = await readBytes(state.device, SUPERBLOCK_OFFSET, SUPERBLOCK_BYTES, state.readOptions);
-    state.sum('superblock', SUPERBLOCK_OFFSET, superblockChecksum(bytes));
+    const bytes = await state.readAt(SUPERBLOCK_OFFSET, SUPERBLOCK_BYTES, 'superblock');
+    if (bytes !== undefined) state.sum('superblock', SUPERBLOCK_OFFSET, superblockChecksum(bytes));
   }
   const reserved = joinHalves(
     state.has('64bit') ? superblock.reservedBlockCountHigh : 0,
@@ -51,6 +50,7 @@ export async function checkSuperblock(state: CheckState, isCopy: boolean): Promi
   checkInodeFields(state, error, warn);
   checkFeatures(state, warn);
   checkQuotaInodes(state, error);
+  if (!isCopy) await checkCopy(state);
   tellState(state);
 }
 
@@ -84,6 +84,26 @@ function checkFeatures(state: CheckState, warn: (field: FieldName, message: stri
   const hasJournal = state.superblock.journalInode !== 0 || !isZero(state.superblock.journalUuid);
   if (!state.has('has_journal') && (hasJournal || state.has('needs_recovery')))
     warn('compatible', 'there is a journal, and has_journal is not set');
+}
+
+/** What a copy of the superblock must have in common with it, to be of use. */
+const COPIED_FIELDS = ['inodeCount', 'blockCountLow', 'blocksPerGroup', 'inodesPerGroup', 'logBlockSize'] as const;
+
+/** The first copy; none of it is read while the superblock itself is in order, and e2fsck -n does not look at it either. */
+async function checkCopy(state: CheckState): Promise<void> {
+  const { geometry, device, superblock } = state;
+  const group = superblockCopies(geometry)[0];
+  if (group === undefined) return;
+  const block = geometry.firstDataBlock + group * geometry.blocksPerGroup;
+  const offset = state.blockOffset(block);
+  if (offset + SUPERBLOCK_BYTES > device.size) return;
+  const structure = `superblock copy in block ${block}`;
+  const bytes = await state.readAt(offset, SUPERBLOCK_BYTES, structure);
+  if (bytes === undefined) return;
+  const copy = SUPERBLOCK.parse(bytes, 0, offset);
+  const isSame = COPIED_FIELDS.every((field) => copy[field] === superblock[field]);
+  if (copy.magic === EXT_MAGIC && isSame && Buffer.compare(copy.uuid, superblock.uuid) === 0) return;
+  state.warn('superblock-copy', structure, offset, 'it is not a copy of the superblock');
 }
 
 /** Files of quotas have numbers that no other structure has. */
