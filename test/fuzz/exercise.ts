@@ -113,7 +113,8 @@ async function readFiles(filesystem: FileSystem, random: () => number, onError: 
 
 /** A damaged part of a filesystem is a finding, and what is told of it can be printed. */
 async function checkAll(filesystem: FileSystem): Promise<void> {
-  for await (const { code, structure, offset, message } of filesystem.check()) {
+  for await (const { severity, code, structure, offset, message } of filesystem.check()) {
+    if (!['error', 'warning', 'note'].includes(severity)) throw new Error(`${code} has the severity ${severity}`);
     if (!/^[a-z0-9-]+$/.test(code) || structure === '' || message === '')
       throw new Error(`a finding without words: ${code}`);
     if (offset !== undefined && !(Number.isSafeInteger(offset) && offset >= 0)) throw new Error(`${code} at ${offset}`);

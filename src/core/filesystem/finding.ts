@@ -1,6 +1,6 @@
 import type { ReadOptions } from '../device/block-device.ts';
 
-/** `error`: the filesystem is not consistent; `warning`: odd, and no tool would change it; `note`: worth knowing. */
+/** `error`: the filesystem is not consistent; `warning`: odd, and put right in passing or left as it is by the real checker, whose verdict it does not change; `note`: worth knowing. */
 export type Severity = 'error' | 'warning' | 'note';
 
 /** One thing that a check of a filesystem found. Its verdict is "clean" when none of them is an error. */

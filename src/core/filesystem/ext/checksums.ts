@@ -1,3 +1,4 @@
+import { crc16 } from '../../bytes/crc16.ts';
 import { crc32c, crc32cWithoutField } from '../../bytes/crc32c.ts';
 import { viewOf } from '../../bytes/struct.ts';
 
@@ -16,6 +17,7 @@ const INODE_CHECKSUM_LOW = 0x7c;
 const INODE_CHECKSUM_HIGH = 0x82;
 const INODE_BASE_BYTES = 128;
 const ATTRIBUTE_CHECKSUM = 0x10;
+const MMP_CHECKSUM = 0x3fc;
 const EXTENT_HEADER_BYTES = 12;
 const EXTENT_BYTES = 12;
 
@@ -55,6 +57,21 @@ export function descriptorChecksum(bytes: Uint8Array, group: number, seed: numbe
   const sum = crc32c(bytes.subarray(DESCRIPTOR_CHECKSUM + DESCRIPTOR_CHECKSUM_BYTES), zeroed);
   const kept = viewOf(bytes).getUint16(DESCRIPTOR_CHECKSUM, true);
   return { at: DESCRIPTOR_CHECKSUM, stored: kept, computed: storedSum(sum) % 2 ** 16 };
+}
+
+/** The same of a filesystem with the older sums (uninit_bg): CRC-16 of its UUID, the number and the descriptor. */
+export function descriptorCrc16(bytes: Uint8Array, group: number, uuid: Uint8Array): Checksum {
+  const number = new Uint8Array(4);
+  viewOf(number).setUint32(0, group, true);
+  const head = crc16(bytes.subarray(0, DESCRIPTOR_CHECKSUM), crc16(number, crc16(uuid, 0xffff)));
+  const computed = crc16(bytes.subarray(DESCRIPTOR_CHECKSUM + DESCRIPTOR_CHECKSUM_BYTES), head);
+  return { at: DESCRIPTOR_CHECKSUM, stored: viewOf(bytes).getUint16(DESCRIPTOR_CHECKSUM, true), computed };
+}
+
+/** Of a bitmap, which its group's descriptor keeps: all of it, or the lower half in a descriptor of 32 bytes. */
+export function bitmapChecksum(bytes: Uint8Array, isWide: boolean, seed: number): number {
+  const sum = storedSum(crc32c(bytes, seed));
+  return isWide ? sum : sum % 2 ** 16;
 }
 
 /** What the sums of an inode, its extents and its directory blocks begin with: its number and its generation. */
@@ -132,4 +149,19 @@ export function attributeBlockChecksum(bytes: Uint8Array, block: number, seed: n
   viewOf(number).setBigUint64(0, BigInt(block), true);
   const computed = storedSum(crc32cWithoutField(bytes, ATTRIBUTE_CHECKSUM, crc32c(number, seed)));
   return { at: ATTRIBUTE_CHECKSUM, stored: viewOf(bytes).getUint32(ATTRIBUTE_CHECKSUM, true), computed };
+}
+
+/** `struct mmp_struct`, multiple mount protection: the sum is its last word. */
+export function mmpChecksum(bytes: Uint8Array, seed: number): Checksum {
+  const at = MMP_CHECKSUM;
+  return { at, stored: viewOf(bytes).getUint32(at, true), computed: storedSum(crc32c(bytes.subarray(0, at), seed)) };
+}
+
+/** Of a block of the orphan file, with its number in the filesystem; `seed` is that of the file's inode. */
+export function orphanBlockChecksum(bytes: Uint8Array, block: number, seed: number): Checksum {
+  const number = new Uint8Array(8);
+  viewOf(number).setBigUint64(0, BigInt(block), true);
+  const at = bytes.length - 4;
+  const computed = storedSum(crc32c(bytes.subarray(0, at - 4), crc32c(number, seed)));
+  return { at, stored: viewOf(bytes).getUint32(at, true), computed };
 }

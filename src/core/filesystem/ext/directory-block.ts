@@ -59,8 +59,8 @@ export interface BlockPlace {
 }
 
 /**
- * Appends a block's entries to `found`, without `.` and `..`. A record that cannot be right ends the block: what stood
- * before it is kept and the damage returned. Index nodes and checksum tails are records without an inode.
+ * Appends a block's entries to `found`, without `.` and `..`. An entry that cannot be right is left out, a record whose
+ * length cannot be ends the block; the first damage is returned. Index nodes and checksum tails are records without an inode.
  */
 export function decodeDirectoryBlock(
   place: BlockPlace,
@@ -69,36 +69,25 @@ export function decodeDirectoryBlock(
 ): DiskError | undefined {
   const { view, bytes } = place;
   const end = place.at + place.length;
+  let damage: DiskError | undefined;
   for (let at = place.at; at < end; ) {
     if (end - at < MIN_RECORD_BYTES) {
-      return damaged(place, at, 'record', `at least ${MIN_RECORD_BYTES} bytes before the end`, end - at);
+      return damage ?? damaged(place, at, 'record', `at least ${MIN_RECORD_BYTES} bytes before the end`, end - at);
     }
     const inode = view.getUint32(at, true);
     const recordLength = recordLengthAt(view, at, rules.blockSize);
     const nameLength = rules.hasFileType ? bytes[at + 6]! : view.getUint16(at + 6, true);
     const next = at + recordLength;
     if (recordLength < MIN_RECORD_BYTES || recordLength % 4 !== 0 || next > end) {
-      return damaged(
-        place,
-        at + 4,
-        'record length',
-        `a multiple of 4, ${MIN_RECORD_BYTES} to ${end - at}`,
-        recordLength,
-      );
+      const expected = `a multiple of 4, ${MIN_RECORD_BYTES} to ${end - at}`;
+      return damage ?? damaged(place, at + 4, 'record length', expected, recordLength);
     }
-    const used = HEADER_BYTES + nameLength;
     if (inode !== 0) {
-      if (nameLength === 0 || nameLength > MAX_NAME_BYTES || used > recordLength)
-        return damaged(
-          place,
-          at + 6,
-          'name length',
-          `1 to ${Math.min(MAX_NAME_BYTES, recordLength - HEADER_BYTES)}`,
-          nameLength,
-        );
-      if (inode > rules.inodeCount) return damaged(place, at, 'inode', `1 to ${rules.inodeCount}`, inode);
+      const wrong = entryDamage(place, at, inode, nameLength, recordLength, rules);
+      damage ??= wrong;
       const isWanted =
-        (rules.onlyNameBytes === undefined || rules.onlyNameBytes === nameLength) &&
+        wrong === undefined &&
+        (rules.onlyNameBytes ?? nameLength) === nameLength &&
         (rules.onlyInodes === undefined || rules.onlyInodes.has(inode));
       if (isWanted && !isDots(bytes, at + HEADER_BYTES, nameLength)) {
         found.push(entryAt(bytes, at, inode, nameLength, rules, false));
@@ -107,11 +96,26 @@ export function decodeDirectoryBlock(
     if (rules.deleted) findDeleted(place, at, next, inode, rules, found);
     at = next;
   }
+  return damage;
+}
+
+/** Why an entry cannot be listed, although the record's length shows where the next one is. */
+function entryDamage(
+  place: BlockPlace,
+  at: number,
+  inode: number,
+  nameLength: number,
+  recordLength: number,
+  rules: DirectoryRules,
+): DiskError | undefined {
+  const most = Math.min(MAX_NAME_BYTES, recordLength - HEADER_BYTES);
+  if (nameLength === 0 || nameLength > most) return damaged(place, at + 6, 'name length', `1 to ${most}`, nameLength);
+  if (inode > rules.inodeCount) return damaged(place, at, 'inode', `1 to ${rules.inodeCount}`, inode);
   return undefined;
 }
 
 /** The kernel's ext4_rec_len_from_disk: with 64 KiB blocks 65535 and 0 are the whole block and the lower 2 bits the upper ones. */
-function recordLengthAt(view: DataView, at: number, blockSize: number): number {
+export function recordLengthAt(view: DataView, at: number, blockSize: number): number {
   const stored = view.getUint16(at + 4, true);
   if (blockSize < WIDE_BLOCK_BYTES) return stored;
   if (stored === 65535 || stored === 0) return blockSize;

@@ -8,6 +8,7 @@ import type { BlockRun } from './block-run.ts';
 import { directoryBlockChecksum, inodeSeed } from './checksums.ts';
 import { type DirectoryRules, decodeDirectoryBlock } from './directory-block.ts';
 import { encryptedName } from './encrypted-name.ts';
+import { foldCase } from './fold-case.ts';
 import { inlineDataParts } from './inline-data.ts';
 import { hasFlag, type Inode } from './inode.ts';
 import { blockRuns } from './mapping.ts';
@@ -144,11 +145,6 @@ export async function lookupEntry(
     }
   }
   return folded;
-}
-
-/** Close to the kernel's canonical decomposition with full case folding (fs/unicode), by what JavaScript has. */
-function foldCase(name: string): string {
-  return name.normalize('NFD').toUpperCase().toLowerCase().normalize('NFD');
 }
 
 function reportHole(volume: ExtVolume, inode: Inode, first: number, end: number): void {

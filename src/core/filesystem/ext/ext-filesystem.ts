@@ -5,8 +5,9 @@ import type { BlockDevice, ReadOptions } from '../../device/block-device.ts';
 import { DiskError } from '../../errors.ts';
 import type { Property } from '../../format.ts';
 import type { FileNode, FileSystem, FileSystemType } from '../filesystem.ts';
-import type { Finding } from '../finding.ts';
+import type { CheckOptions, Finding } from '../finding.ts';
 import type { RecoverableFile, RecoverableOptions } from '../recoverable-file.ts';
+import { checkExt } from './check/check.ts';
 import { typeOf } from './features.ts';
 import { findJournal } from './journal/find-journal.ts';
 import type { Journal } from './journal/journal.ts';
@@ -34,9 +35,10 @@ export class ExtFileSystem implements FileSystem {
   readonly replayedTransactions: number | undefined;
   readonly #volume: ExtVolume;
   readonly #superblock: Superblock;
+  readonly #superblockCopy: number | undefined;
 
-  /** `replay` is what the journal had for it, if it was replayed. */
-  constructor(volume: ExtVolume, superblock: Superblock, replay?: Replay) {
+  /** `replay` is what the journal had for it, if it was replayed; `superblockCopy` the block of the copy that it was opened by. */
+  constructor(volume: ExtVolume, superblock: Superblock, replay?: Replay, superblockCopy?: number) {
     const { geometry } = volume;
     this.type = typeOf(geometry.features);
     this.label = decodeCString(superblock.volumeName);
@@ -50,13 +52,23 @@ export class ExtFileSystem implements FileSystem {
     this.replayedTransactions = replay?.transactionCount;
     this.#volume = volume;
     this.#superblock = superblock;
+    this.#superblockCopy = superblockCopy;
   }
 
   async node(id: number, options?: ReadOptions): Promise<FileNode> {
     return nodeOf(this.#volume, await this.#volume.inode(id, options));
   }
 
-  async *check(): AsyncGenerator<Finding, void> {}
+  check(options?: CheckOptions): AsyncGenerator<Finding, void> {
+    const isReplayed = this.replayedTransactions !== undefined;
+    const checked = {
+      volume: this.#volume,
+      superblock: this.#superblock,
+      isReplayed,
+      superblockCopy: this.#superblockCopy,
+    };
+    return checkExt(checked, options);
+  }
 
   async *recoverable(options?: RecoverableOptions): AsyncGenerator<RecoverableFile, void> {
     yield* findRecoverable(this.#volume, await this.#journal(), options);

@@ -9,6 +9,7 @@ import { geometryOf } from './geometry.ts';
 import { findJournal } from './journal/find-journal.ts';
 import { type Replay, replayJournal } from './journal/replay.ts';
 import { EXT_MAGIC, SUPERBLOCK, SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET, type Superblock } from './superblock.ts';
+import { findSuperblockCopy, type SuperblockCopy } from './superblock-copy.ts';
 import { ExtVolume } from './volume.ts';
 
 const STATE_ERRORS_BIT = 1;
@@ -18,6 +19,8 @@ interface OpenedVolume {
   readonly superblock: Superblock;
   /** What the journal had for it; undefined for a filesystem that needs no recovery, or is shown without. */
   readonly replay: Replay | undefined;
+  /** The block of the copy that it is read by; undefined for the superblock itself. */
+  readonly superblockCopy: number | undefined;
 }
 
 /** ext2, ext3 and ext4, recognized by the magic 0xEF53 of the primary superblock. */
@@ -42,8 +45,8 @@ export const extFormat: Format<FileSystem> = {
         found: `${device.size} bytes`,
       });
     }
-    const { volume, superblock, replay } = await openRecovered(device, context);
-    const filesystem = new ExtFileSystem(volume, superblock, replay);
+    const { volume, superblock, replay, superblockCopy } = await openRecovered(device, context);
+    const filesystem = new ExtFileSystem(volume, superblock, replay, superblockCopy);
     const report = (field: 'state' | 'blockCountLow', message: string): void =>
       volume.report('superblock', SUPERBLOCK_OFFSET + SUPERBLOCK.fields[field].offset, message);
     if (hasBit(superblock.state, STATE_ERRORS_BIT))
@@ -61,11 +64,40 @@ export const extFormat: Format<FileSystem> = {
 
 async function openVolume(device: BlockDevice, context: OpenContext): Promise<OpenedVolume> {
   const bytes = await readBytes(device, SUPERBLOCK_OFFSET, SUPERBLOCK_BYTES);
-  const superblock = SUPERBLOCK.parse(bytes, 0, SUPERBLOCK_OFFSET);
-  const volume = new ExtVolume(device, geometryOf(superblock), context);
-  volume.verify('superblock', SUPERBLOCK_OFFSET, () => superblockChecksum(bytes));
-  return { volume, superblock, replay: undefined };
+  try {
+    const superblock = SUPERBLOCK.parse(bytes, 0, SUPERBLOCK_OFFSET);
+    const volume = new ExtVolume(device, geometryOf(superblock), context);
+    volume.verify('superblock', SUPERBLOCK_OFFSET, () => superblockChecksum(bytes));
+    return { volume, superblock, replay: undefined, superblockCopy: undefined };
+  } catch (error) {
+    if (!(error instanceof DiskError) || error.code !== 'CORRUPT' || context.strict === true) throw error;
+    const copy = await findSuperblockCopy(device);
+    if (copy === undefined) throw error;
+    return openByCopy(device, context, copy, error.message);
+  }
 }
+
+function openByCopy(device: BlockDevice, context: OpenContext, copy: SuperblockCopy, reason: string): OpenedVolume {
+  const { superblock, geometry, block } = copy;
+  const volume = new ExtVolume(device, geometry, context);
+  volume.report(
+    'superblock',
+    SUPERBLOCK_OFFSET,
+    `read by its copy in block ${block}, for it cannot be used: ${reason}`,
+  );
+  return { volume, superblock, replay: undefined, superblockCopy: block };
+}
+
+/** A filesystem whose superblock is gone and whose copy is there; tried after all others, for a copy outlives its filesystem. */
+export const extCopyFormat: Format<FileSystem> = {
+  name: 'ext by a copy of its superblock',
+
+  async probe(device: BlockDevice): Promise<boolean> {
+    return (await findSuperblockCopy(device)) !== undefined;
+  },
+
+  open: (device, context) => extFormat.open(device, context),
+};
 
 /** The filesystem as it is after the replay of its journal where it needs that, and as it stands where that cannot be done. */
 async function openRecovered(device: BlockDevice, context: OpenContext): Promise<OpenedVolume> {

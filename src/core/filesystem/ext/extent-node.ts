@@ -4,11 +4,11 @@ import { Struct, u16le, u32le, viewOf } from '../../bytes/struct.ts';
 import { corrupt, type DiskError } from '../../errors.ts';
 import type { BlockRange, BlockRun } from './block-run.ts';
 
-const EXTENT_MAGIC = 0xf30a;
+export const EXTENT_MAGIC = 0xf30a;
 /** The kernel's EXT4_MAX_EXTENT_DEPTH. */
 export const MAX_EXTENT_DEPTH = 5;
 /** A length above this is of an unwritten extent, 32768 longer than it is. */
-const MAX_WRITTEN_LENGTH = 32768;
+export const MAX_WRITTEN_LENGTH = 32768;
 const ENTRY_BYTES = 12;
 
 /** `struct ext4_extent_header` (kernel documentation, ext4 "Extent Tree"). */

@@ -34,6 +34,7 @@ export interface Geometry {
   readonly features: Features;
   /** What checksums of metadata begin with; undefined without the feature. */
   readonly checksumSeed: number | undefined;
+  readonly uuid: Uint8Array;
 }
 
 /** Checks a superblock against itself; the caller has seen that the magic is there. */
@@ -66,6 +67,7 @@ export function geometryOf(superblock: Superblock): Geometry {
     backupGroups: [superblock.backupGroup0, superblock.backupGroup1],
     features,
     checksumSeed: seedOf(superblock, features),
+    uuid: superblock.uuid,
   };
 }
 
@@ -144,6 +146,40 @@ function descriptorBlockNumber(geometry: Geometry, descriptorBlock: number, perB
   // With bigalloc and 1 KiB blocks the first data block is 0 and the superblock in block 1.
   const shifted = blockSize === 1024 && firstDataBlock === 0 && descriptorBlock === 0 ? 1 : 0;
   return groupStart + (hasSuperblock(geometry, firstGroup) ? 1 : 0) + shifted;
+}
+
+/** Blocks that a whole table of descriptors takes. */
+export function descriptorBlockCount({ blockSize, descriptorSize, groupCount }: Geometry): number {
+  return divideUp(groupCount, blockSize / descriptorSize);
+}
+
+/** Copies of descriptors that are looked at: more groups than that damaged alike are no accident. */
+const MAX_COPIES = 8;
+
+/** Where copies of a group's descriptor lie, in bytes, the nearest to the front first. */
+export function backupDescriptorOffsets(geometry: Geometry, group: number): number[] {
+  const { blockSize, descriptorSize, firstDataBlock, blocksPerGroup, groupCount } = geometry;
+  const perBlock = blockSize / descriptorSize;
+  const descriptorBlock = divideDown(group, perBlock);
+  const within = (group % perBlock) * descriptorSize;
+  const start = (number: number): number => firstDataBlock + number * blocksPerGroup;
+  if (descriptorBlock >= geometry.firstMetaDescriptorBlock) {
+    const first = descriptorBlock * perBlock;
+    return [first + 1, first + perBlock - 1]
+      .filter((holder) => holder < groupCount && holder > first)
+      .map((holder) => (start(holder) + (hasSuperblock(geometry, holder) ? 1 : 0)) * blockSize + within);
+  }
+  return superblockCopies(geometry)
+    .slice(0, MAX_COPIES)
+    .map((holder) => (start(holder) + 1 + descriptorBlock) * blockSize + within);
+}
+
+/** The groups behind the first that begin with a copy of the superblock, ascending. */
+export function superblockCopies(geometry: Geometry): number[] {
+  const groups: number[] = [];
+  for (let group = 1; group < geometry.groupCount && groups.length < MAX_COPIES; group++)
+    if (hasSuperblock(geometry, group)) groups.push(group);
+  return groups;
 }
 
 /** Whether a group begins with a copy of the superblock: sparse_super keeps them in 0, 1 and the powers of 3, 5 and 7. */

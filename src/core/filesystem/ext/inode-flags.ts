@@ -36,10 +36,14 @@ const WORDS: Readonly<Record<number, string>> = {
 
 /** The bit numbers that the reader itself acts on. */
 export const INODE_FLAG = {
+  immutable: 4,
+  appendOnly: 5,
   encrypted: 11,
   indexed: 12,
+  imagic: 13,
   hugeFile: 18,
   extents: 19,
+  verity: 20,
   attributeInode: 21,
   inlineData: 28,
   casefold: 30,

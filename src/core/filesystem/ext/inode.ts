@@ -49,6 +49,9 @@ export const INODE = new Struct(
   STRUCT_BYTES,
 );
 
+/** Of the same, what only a check looks at. */
+export const INODE_REST = new Struct('ext', 'inode', { version: u32le(0x24), fragmentAddress: u32le(0x70) });
+
 /** The file type bits of `mode`, 12 to 15. */
 const KINDS: Readonly<Record<number, NodeKind>> = {
   1: 'fifo',

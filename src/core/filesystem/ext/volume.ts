@@ -1,15 +1,15 @@
 import { LRUCache } from 'lru-cache';
-import { joinHalves } from '../../bytes/bits.ts';
 import { divideDown } from '../../bytes/rounding.ts';
 import { type BlockDevice, type ReadOptions, readBytes } from '../../device/block-device.ts';
 import { CachedDevice } from '../../device/cached-device.ts';
-import { corrupt, ioError, notFound, outOfRange } from '../../errors.ts';
+import { corrupt, DiskError, ioError, notFound, outOfRange } from '../../errors.ts';
 import type { OpenContext } from '../../format.ts';
 import { BoundedReporter } from '../bounded-reporter.ts';
 import type { BlockRange } from './block-run.ts';
-import { type Checksum, descriptorChecksum, inodeChecksum, inodeSeed } from './checksums.ts';
-import { descriptorOffset, type Geometry } from './geometry.ts';
-import { GROUP_DESCRIPTOR, GROUP_DESCRIPTOR_HIGH } from './group-descriptor.ts';
+import { type Checksum, inodeChecksum, inodeSeed } from './checksums.ts';
+import { backupDescriptorOffsets, descriptorOffset, type Geometry } from './geometry.ts';
+import { GROUP_DESCRIPTOR, parseDescriptor } from './group-descriptor.ts';
+import { descriptorSum } from './group-sums.ts';
 import { type Inode, parseInode } from './inode.ts';
 
 /** Inode tables and mapping blocks are read and kept in pieces of this size. */
@@ -57,12 +57,16 @@ export class ExtVolume {
    */
   verify(structure: string, offset: number, checksumOf: (seed: number) => Checksum | undefined): void {
     const { checksumSeed } = this.geometry;
-    const checksum = checksumSeed === undefined ? undefined : checksumOf(checksumSeed);
-    if (checksum === undefined || checksum.stored === checksum.computed) return;
+    this.#tell(structure, offset, checksumSeed === undefined ? undefined : checksumOf(checksumSeed));
+  }
+
+  #tell(structure: string, offset: number, checksum: Checksum | undefined): boolean {
+    if (checksum === undefined || checksum.stored === checksum.computed) return true;
     const at = offset + checksum.at;
     const [found, expected] = [checksum.stored, checksum.computed].map((sum) => `0x${sum.toString(16)}`);
     if (this.#strict) throw corrupt({ layer: 'ext', structure: `${structure} checksum`, offset: at, expected, found });
     this.report(structure, at, `the checksum is ${found}, that of its bytes ${expected}`);
+    return false;
   }
 
   blockOffset(block: number): number {
@@ -113,28 +117,62 @@ export class ExtVolume {
   }
 
   async #locateInodeTable(group: number, options?: ReadOptions): Promise<number> {
-    const { geometry } = this;
-    const structure = `group descriptor ${group}`;
-    const offset = descriptorOffset(geometry, group);
-    const bytes = await this.#read(structure, offset, geometry.descriptorSize, options);
-    this.verify(structure, offset, (seed) => descriptorChecksum(bytes, group, seed));
-    const low = GROUP_DESCRIPTOR.parse(bytes, 0, offset).inodeTableLow;
-    const isWide = geometry.descriptorSize >= GROUP_DESCRIPTOR_HIGH.size;
-    const high = isWide ? GROUP_DESCRIPTOR_HIGH.parse(bytes, 0, offset).inodeTableHigh : 0;
-    const table = joinHalves(high, low);
-    const blocks = Math.ceil((geometry.inodesPerGroup * geometry.inodeSize) / geometry.blockSize);
-    if (!this.hasDataBlocks(table, blocks)) {
-      const { first, end } = this.dataBlocks;
-      throw corrupt({
-        layer: 'ext',
-        structure: `${structure} inodeTable`,
-        offset: offset + GROUP_DESCRIPTOR.fields.inodeTableLow.offset,
-        expected: `${blocks} blocks inside ${first} to ${end - 1}`,
-        found: table,
-      });
-    }
+    const table = await this.#inodeTableOf(group, options);
     this.#inodeTables.set(group, table);
     return table;
+  }
+
+  /** By the group's descriptor; by a copy of it where that is damaged and the copy is not. */
+  async #inodeTableOf(group: number, options?: ReadOptions): Promise<number> {
+    const structure = `group descriptor ${group}`;
+    const offset = descriptorOffset(this.geometry, group);
+    const first = await this.#readDescriptor(group, offset, true, options).catch((error: unknown) => {
+      if (!(error instanceof DiskError) || this.#strict) throw error;
+      return error;
+    });
+    if (!(first instanceof DiskError) && first.isSummed && this.#fits(first.table)) return first.table;
+    for (const copyOffset of backupDescriptorOffsets(this.geometry, group)) {
+      if (copyOffset + this.geometry.descriptorSize > this.device.size) continue;
+      const copy = await this.#readDescriptor(group, copyOffset, false, options);
+      if (!copy.isSummed || !this.#fits(copy.table)) continue;
+      const isSame = !(first instanceof DiskError) && first.table === copy.table;
+      if (!isSame)
+        this.report(structure, offset, `it is damaged: its copy at offset 0x${copyOffset.toString(16)} is used`);
+      return copy.table;
+    }
+    if (first instanceof DiskError) throw first;
+    if (this.#fits(first.table)) return first.table;
+    const { first: low, end } = this.dataBlocks;
+    throw corrupt({
+      layer: 'ext',
+      structure: `${structure} inodeTable`,
+      offset: offset + GROUP_DESCRIPTOR.fields.inodeTableLow.offset,
+      expected: `${this.#tableBlocks} blocks inside ${low} to ${end - 1}`,
+      found: first.table,
+    });
+  }
+
+  get #tableBlocks(): number {
+    const { inodesPerGroup, inodeSize, blockSize } = this.geometry;
+    return Math.ceil((inodesPerGroup * inodeSize) / blockSize);
+  }
+
+  #fits(table: number): boolean {
+    return this.hasDataBlocks(table, this.#tableBlocks);
+  }
+
+  /** Where a descriptor says that the inode table is, and whether its checksum, if it has one, is right; a wrong one is told when asked for. */
+  async #readDescriptor(
+    group: number,
+    offset: number,
+    tells: boolean,
+    options?: ReadOptions,
+  ): Promise<{ readonly table: number; readonly isSummed: boolean }> {
+    const structure = `group descriptor ${group}`;
+    const bytes = await this.#read(structure, offset, this.geometry.descriptorSize, options);
+    const sum = descriptorSum(this.geometry, bytes, group);
+    const isSummed = tells ? this.#tell(structure, offset, sum) : sum === undefined || sum.stored === sum.computed;
+    return { table: parseDescriptor(bytes, offset).inodeTable, isSummed };
   }
 
   async #read(structure: string, offset: number, length: number, options?: ReadOptions): Promise<Uint8Array> {

@@ -4,7 +4,7 @@ import { decodeName } from '../../bytes/text.ts';
 import { corrupt, type DiskError } from '../../errors.ts';
 import type { Inode } from './inode.ts';
 
-const XATTR_MAGIC = 0xea020000;
+export const XATTR_MAGIC = 0xea020000;
 /** Entries of one list; the smallest takes 16 bytes of at most 64 KiB. */
 const MAX_ENTRIES = 4096;
 const INODE_HEADER_BYTES = 4;
@@ -57,7 +57,7 @@ export interface Xattr {
 }
 
 /** The attributes kept in the inode itself. */
-export function inodeXattrs(inode: Inode): Xattr[] {
+export function inodeXattrs(inode: Pick<Inode, 'bytes' | 'attributesAt' | 'offset'>): Xattr[] {
   const { bytes, attributesAt, offset } = inode;
   if (attributesAt + INODE_HEADER_BYTES + 4 > bytes.length) return [];
   if (viewOf(bytes).getUint32(attributesAt, true) !== XATTR_MAGIC) return [];

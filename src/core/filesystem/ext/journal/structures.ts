@@ -33,6 +33,7 @@ export const JOURNAL_SUPERBLOCK = new Struct(
     incompatible: u32be(0x28),
     readOnlyCompatible: u32be(0x2c),
     uuid: byteArray(0x30, 16),
+    userCount: u32be(0x40),
     checksumType: u8(0x50),
     fastCommitBlocks: u32be(0x54),
     checksum: u32be(0xfc),
