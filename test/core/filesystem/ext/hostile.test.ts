@@ -268,7 +268,7 @@ test('encrypted content is refused by name; the names of an encrypted directory 
   const directory = await changed('ext/ext4-1k.img', '/dir', (bytes, at) => INODE.write(bytes, { flags: 0x80800 }, at));
   // `hello.txt` as fscrypt's ciphertext would be shown: in base64url behind an underscore.
   t.is((await resolvePath(directory.filesystem, '/dir/_aGVsbG8udHh0')).node.kind, 'file');
-  await fails(t, resolvePath(directory.filesystem, HELLO), 'NOT_FOUND', /hello/);
+  await t.throwsAsync(resolvePath(directory.filesystem, HELLO), { code: 'NOT_FOUND' });
 });
 
 test('a symbolic link longer than a block is CORRUPT, an empty one is empty', async (t) => {
