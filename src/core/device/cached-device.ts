@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { divideDown } from '../bytes/rounding.ts';
+import { divideDown, roundDown, roundUp } from '../bytes/rounding.ts';
 import { assert } from '../errors.ts';
 import { type BlockDevice, type ByteRange, checkRange, type ReadOptions } from './block-device.ts';
 import { type Extent, extentsOf } from './extent.ts';
@@ -13,18 +13,28 @@ export interface CacheOptions {
 
 const DEFAULT_BLOCK_BYTES = 64 * 1024;
 const DEFAULT_LIMIT_BYTES = 32 * 1024 * 1024;
+/** What is read of a block that was not asked for before, if no more is wanted: of scattered structures the rest would be in vain. */
+const PART_BYTES = 4096;
+
+/** A block, or the part of it that was asked for. */
+interface Block {
+  readonly bytes: Uint8Array;
+  /** Of `bytes`, from the start of the block. */
+  readonly start: number;
+}
 
 /**
- * A read cache of bounded size over a device that does not change while it is open. Requests of two blocks and more go
- * straight to the device, so bulk reads neither pay for the cache nor empty it. Disposing it leaves the device open.
+ * A read cache of bounded size over a device that does not change while it is open. Of a block only the pages around the first
+ * request are read, and all of it at the second. Requests of two blocks and more go straight to the device, so bulk reads
+ * neither pay for the cache nor empty it. Disposing it leaves the device open.
  */
 export class CachedDevice implements BlockDevice {
   readonly size: number;
   readonly sectorSize: number;
   readonly #base: BlockDevice;
   readonly #blockBytes: number;
-  readonly #blocks: LRUCache<number, Uint8Array>;
-  readonly #pending = new Map<number, Promise<Uint8Array>>();
+  readonly #blocks: LRUCache<number, Block>;
+  readonly #pending = new Map<number, Promise<Block>>();
 
   constructor(base: BlockDevice, options: CacheOptions = {}) {
     this.#base = base;
@@ -42,31 +52,40 @@ export class CachedDevice implements BlockDevice {
     let done = 0;
     while (done < target.length) {
       const at = offset + done;
-      const within = at % this.#blockBytes;
+      const from = at % this.#blockBytes;
       const index = divideDown(at, this.#blockBytes);
-      const block = this.#blocks.get(index) ?? (await this.#load(index, options));
-      const part = block.subarray(within, within + target.length - done);
-      target.set(part, done);
-      done += part.length;
+      const to = Math.min(from + target.length - done, this.#blockBytes);
+      let block = this.#blocks.get(index);
+      while (block === undefined || !covers(block, from, to)) block = await this.#load(index, from, to, options);
+      target.set(block.bytes.subarray(from - block.start, to - block.start), done);
+      done += to - from;
     }
   }
 
-  /** One read per block, however many wait for it. A reader's abort must not fail the others: it stops waiting, the read goes on. */
-  async #load(index: number, options?: ReadOptions): Promise<Uint8Array> {
+  /**
+   * One read of a block at a time, however many wait for it; what it gives may be another's part of the block. A reader's abort
+   * must not fail the others: it stops waiting, the read goes on.
+   */
+  async #load(index: number, from: number, to: number, options?: ReadOptions): Promise<Block> {
     options?.signal?.throwIfAborted();
     let pending = this.#pending.get(index);
     if (pending === undefined) {
-      pending = this.#read(index).finally(() => this.#pending.delete(index));
+      pending = this.#read(index, from, to).finally(() => this.#pending.delete(index));
       this.#pending.set(index, pending);
     }
     return options?.signal === undefined ? pending : untilAborted(pending, options.signal);
   }
 
-  async #read(index: number): Promise<Uint8Array> {
-    const start = index * this.#blockBytes;
+  async #read(index: number, from: number, to: number): Promise<Block> {
+    const origin = index * this.#blockBytes;
+    const whole = Math.min(this.#blockBytes, this.size - origin);
+    const isKnown = this.#blocks.has(index);
+    const start = isKnown ? 0 : roundDown(from, PART_BYTES);
+    const end = isKnown ? whole : Math.min(roundUp(to, PART_BYTES), whole);
     // Filled by the read, or thrown away: to clear it first would cost as much as the read.
-    const block = Buffer.allocUnsafeSlow(Math.min(this.#blockBytes, this.size - start));
-    await this.#base.readInto(block, start);
+    const bytes = Buffer.allocUnsafeSlow(end - start);
+    await this.#base.readInto(bytes, origin + start);
+    const block = { bytes, start };
     this.#blocks.set(index, block);
     return block;
   }
@@ -78,6 +97,10 @@ export class CachedDevice implements BlockDevice {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#blocks.clear();
   }
+}
+
+function covers({ bytes, start }: Block, from: number, to: number): boolean {
+  return from >= start && to <= start + bytes.length;
 }
 
 /** What `pending` gives, or the signal's reason as soon as it is aborted. */

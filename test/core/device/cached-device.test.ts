@@ -46,6 +46,25 @@ test('a read of two blocks and more goes straight to the device and leaves the c
   t.is(base.requests.length, 3);
 });
 
+test('of a large block the pages that are asked for are read, and all of it when that was not enough', async (t) => {
+  const large = Uint8Array.from({ length: 100_000 }, (_, index) => index % 251);
+  const base = new RecordingDevice(new MemoryDevice(large));
+  const cache = new CachedDevice(base, { blockBytes: 65_536, limitBytes: 131_072 });
+  t.deepEqual(await readBytes(cache, 9000, 100), large.slice(9000, 9100));
+  await readBytes(cache, 8192, 4096);
+  t.deepEqual(base.requests, [{ kind: 'read', offset: 8192, length: 4096 }]);
+  // Two that want other parts, at once: one reads the whole block, the other has its bytes from it.
+  const [first, second] = await Promise.all([readBytes(cache, 12_000, 500), readBytes(cache, 60_000, 9000)]);
+  t.deepEqual(first, large.slice(12_000, 12_500));
+  t.deepEqual(second, large.slice(60_000, 69_000));
+  t.deepEqual(base.requests.slice(1), [
+    { kind: 'read', offset: 0, length: 65_536 },
+    { kind: 'read', offset: 65_536, length: 4096 },
+  ]);
+  t.deepEqual(await readBytes(cache, 99_990, 10), large.slice(99_990));
+  t.deepEqual(base.requests.at(-1), { kind: 'read', offset: 65_536, length: 34_464 });
+});
+
 test('a fault reaches every waiting reader and is not kept', async (t) => {
   const cache = new CachedDevice(new FaultyDevice(new MemoryDevice(bytes), 0), OPTIONS);
   // The faulty device counts what it passed on: a request that failed is not among them, so it fails again until told otherwise.
