@@ -100,6 +100,17 @@ export async function* mergeExtents(extents: AsyncIterable<Extent>): AsyncGenera
   if (last !== undefined) yield last;
 }
 
+/** The same of extents that are at hand. */
+export function* joinedExtents(extents: Iterable<Extent>): Generator<Extent, void> {
+  let last: Extent | undefined;
+  for (const extent of extents) {
+    const joined = last === undefined ? undefined : joinExtents(last, extent);
+    if (last !== undefined && joined === undefined) yield last;
+    last = joined ?? extent;
+  }
+  if (last !== undefined) yield last;
+}
+
 /** How many extents, or runs of encoded ones, one call of `readExtents` reads at once: enough to keep several processors busy. */
 const MAX_PARALLEL_READS = 8;
 /** The most that one run of encoded extents decodes to, in bytes: small enough that a chunk is several runs. */
@@ -153,6 +164,33 @@ export async function readExtents(
   offset: number,
   options?: ReadOptions,
 ): Promise<void> {
+  const extents = mapped.extents({ start: offset, length: target.length }, options)[Symbol.asyncIterator]();
+  const first = await extents.next();
+  // A small file is one extent more often than not, and there may be a hundred thousand of them.
+  if (first.done !== true && first.value.kind !== 'encoded' && first.value.length === target.length) {
+    await extents.return?.();
+    return readExtent(first.value, target, options);
+  }
+  return readSeveral(resumed(first, extents), target, offset, options);
+}
+
+async function* resumed(
+  first: IteratorResult<Extent, unknown>,
+  rest: AsyncIterator<Extent>,
+): AsyncGenerator<Extent, void> {
+  try {
+    for (let next = first; next.done !== true; next = await rest.next()) yield next.value;
+  } finally {
+    await rest.return?.();
+  }
+}
+
+async function readSeveral(
+  extents: AsyncIterable<Extent>,
+  target: Uint8Array,
+  offset: number,
+  options?: ReadOptions,
+): Promise<void> {
   const running = new Set<Promise<void>>();
   let failure: { readonly start: number; readonly error: unknown } | undefined;
   const fail = (start: number, error: unknown): void => {
@@ -160,7 +198,7 @@ export async function readExtents(
   };
   let done = 0;
   try {
-    for await (const step of readSteps(mapped.extents({ start: offset, length: target.length }, options))) {
+    for await (const step of readSteps(extents)) {
       assert(step.start === offset + done, 'extents are ascending and without gaps');
       const part = target.subarray(done, done + step.length);
       assert(part.length === step.length, 'extents are clipped to the range');

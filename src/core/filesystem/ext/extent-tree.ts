@@ -26,12 +26,7 @@ export async function* extentTreeRuns(
   options?: ReadOptions,
 ): AsyncGenerator<readonly BlockRun[], void> {
   const blocks = volume.dataBlocks;
-  const root = parseExtentNode(inode.iBlock, {
-    offset: inode.offset + I_BLOCK_OFFSET,
-    depth: undefined,
-    covers: { first: 0, end: MAX_FILE_BLOCKS },
-    blocks,
-  });
+  const root = parseRoot(volume, inode);
   if (root.depth === 0) return yield clipRuns(root.runs, range);
   const seen = new Set<number>();
   const pending = pendingChildren(root, range);
@@ -47,6 +42,21 @@ export async function* extentTreeRuns(
     if (node.depth === 0) yield clipRuns(node.runs, range);
     else pending.push(...pendingChildren(node, range));
   }
+}
+
+/** All runs of a file whose extents are in the inode itself; undefined when there is more of the tree. */
+export function rootRuns(volume: ExtVolume, inode: Inode): readonly BlockRun[] | undefined {
+  const root = parseRoot(volume, inode);
+  return root.depth === 0 ? root.runs : undefined;
+}
+
+function parseRoot(volume: ExtVolume, inode: Inode): ExtentNode {
+  return parseExtentNode(inode.iBlock, {
+    offset: inode.offset + I_BLOCK_OFFSET,
+    depth: undefined,
+    covers: { first: 0, end: MAX_FILE_BLOCKS },
+    blocks: volume.dataBlocks,
+  });
 }
 
 function clipRuns(runs: readonly BlockRun[], range: BlockRange): BlockRun[] {

@@ -1,10 +1,10 @@
 import { divideDown, divideUp } from '../../bytes/rounding.ts';
 import type { ByteRange, ReadOptions } from '../../device/block-device.ts';
-import { clipExtent, type Extent, mergeExtents } from '../../device/extent.ts';
+import { clipExtent, type Extent, joinedExtents, mergeExtents } from '../../device/extent.ts';
 import { unsupported } from '../../errors.ts';
 import { blockMapRuns } from './block-map.ts';
 import type { BlockRange, BlockRun } from './block-run.ts';
-import { extentTreeRuns } from './extent-tree.ts';
+import { extentTreeRuns, rootRuns } from './extent-tree.ts';
 import { inlineDataParts } from './inline-data.ts';
 import { hasFlag, type Inode } from './inode.ts';
 import type { ExtVolume } from './volume.ts';
@@ -30,7 +30,12 @@ export async function* inodeExtents(
   const end = Math.min(range.start + range.length, inode.size);
   if (range.start >= end) return;
   requirePlain(inode);
-  yield* mergeExtents(rawExtents(volume, inode, range.start, end, options));
+  const wanted = { start: range.start, length: end - range.start };
+  const isMapped = hasFlag(inode, 'extents') && !hasFlag(inode, 'inlineData');
+  const runs = isMapped ? rootRuns(volume, inode) : undefined;
+  // Nearly every file has all its extents in the inode: nothing has to be waited for.
+  if (runs !== undefined) for (const extent of joinedExtents(placed(piecesOf(volume, runs), wanted))) yield extent;
+  else yield* mergeExtents(rawExtents(volume, inode, wanted, options));
 }
 
 /** Encrypted content is recognized and refused; a directory's names can be listed raw. */
@@ -48,30 +53,18 @@ export function requirePlain(inode: Inode): void {
 async function* rawExtents(
   volume: ExtVolume,
   inode: Inode,
-  start: number,
-  end: number,
+  wanted: ByteRange,
   options?: ReadOptions,
 ): AsyncGenerator<Extent, void> {
-  const hole = (from: number, to: number): Extent => ({
-    kind: 'zero',
-    explicit: false,
-    start: from,
-    length: to - from,
-  });
-  let at = start;
-  const pieces = hasFlag(inode, 'inlineData')
+  const end = wanted.start + wanted.length;
+  let at = wanted.start;
+  const { blockSize } = volume.geometry;
+  const blocks = { first: divideDown(at, blockSize), end: divideUp(end, blockSize) };
+  const batches = hasFlag(inode, 'inlineData')
     ? inlinePieces(volume, inode)
-    : blockPieces(
-        volume,
-        inode,
-        { first: divideDown(start, volume.geometry.blockSize), end: blocksIn(volume, end) },
-        options,
-      );
-  for await (const batch of pieces) {
-    for (const piece of batch) {
-      if (piece.start >= end || piece.start + piece.length <= start) continue;
-      const extent = clipExtent(piece, { start, length: end - start });
-      if (extent.start > at) yield hole(at, extent.start);
+    : blockPieces(volume, inode, blocks, options);
+  for await (const pieces of batches) {
+    for (const extent of placed(pieces, { start: at, length: end - at }, false)) {
       yield extent;
       at = extent.start + extent.length;
     }
@@ -79,8 +72,22 @@ async function* rawExtents(
   if (at < end) yield hole(at, end);
 }
 
-function blocksIn(volume: ExtVolume, bytes: number): number {
-  return divideUp(bytes, volume.geometry.blockSize);
+function hole(start: number, end: number): Extent {
+  return { kind: 'zero', explicit: false, start, length: end - start };
+}
+
+/** The pieces inside `wanted`, ascending, with holes between them; behind the last one too where it `isLast`. */
+function* placed(pieces: readonly Extent[], wanted: ByteRange, isLast = true): Generator<Extent, void> {
+  const end = wanted.start + wanted.length;
+  let at = wanted.start;
+  for (const piece of pieces) {
+    if (piece.start >= end || piece.start + piece.length <= wanted.start) continue;
+    const extent = clipExtent(piece, wanted);
+    if (extent.start > at) yield hole(at, extent.start);
+    yield extent;
+    at = extent.start + extent.length;
+  }
+  if (isLast && at < end) yield hole(at, end);
 }
 
 async function* blockPieces(
@@ -89,15 +96,17 @@ async function* blockPieces(
   range: BlockRange,
   options?: ReadOptions,
 ): AsyncGenerator<readonly Extent[], void> {
+  for await (const runs of blockRuns(volume, inode, range, options)) yield piecesOf(volume, runs);
+}
+
+function piecesOf(volume: ExtVolume, runs: readonly BlockRun[]): Extent[] {
   const { blockSize } = volume.geometry;
-  for await (const runs of blockRuns(volume, inode, range, options)) {
-    yield runs.map((run): Extent => {
-      const place = { start: run.logical * blockSize, length: run.count * blockSize };
-      return run.unwritten
-        ? { ...place, kind: 'zero', explicit: true }
-        : { ...place, kind: 'data', source: volume.device, sourceOffset: run.physical * blockSize };
-    });
-  }
+  return runs.map((run): Extent => {
+    const place = { start: run.logical * blockSize, length: run.count * blockSize };
+    return run.unwritten
+      ? { ...place, kind: 'zero', explicit: true }
+      : { ...place, kind: 'data', source: volume.device, sourceOffset: run.physical * blockSize };
+  });
 }
 
 async function* inlinePieces(volume: ExtVolume, inode: Inode): AsyncGenerator<readonly Extent[], void> {

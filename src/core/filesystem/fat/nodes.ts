@@ -51,9 +51,9 @@ abstract class FatNode {
   }
 
   /** The part of `range` below `size`. */
-  async *extents(range: ByteRange, options?: ReadOptions): AsyncGenerator<Extent, void> {
-    const end = Math.min(range.start + range.length, this.size);
-    if (range.start < end) yield* this.storage.extents({ start: range.start, length: end - range.start }, options);
+  extents(range: ByteRange, options?: ReadOptions): AsyncGenerator<Extent, void> {
+    const length = Math.max(0, Math.min(range.length, this.size - range.start));
+    return this.storage.extents({ start: range.start, length }, options);
   }
 
   /** FAT has none. */
