@@ -75,7 +75,7 @@ export type {
 } from './filesystem/filesystem.ts';
 export type { CheckOptions, Finding, Severity } from './filesystem/finding.ts';
 export { openFileSystem } from './filesystem/formats.ts';
-export { ACL_ATTRIBUTES, type AclEntry, aclText, decodeAcl } from './filesystem/posix-acl.ts';
+export { type AclEntry, aclOf, aclText } from './filesystem/posix-acl.ts';
 export { fileDevice, readFile, slackDevice } from './filesystem/read-file.ts';
 export {
   CERTAINTIES,
