@@ -7,7 +7,6 @@ import {
   type Image,
   notFound,
   type Target,
-  unsupported,
   type Volume,
   type WalkedEntry,
   walkBatches,
@@ -15,6 +14,7 @@ import {
 import { nodeJson } from './describe.ts';
 import { errorJson, errorLine } from './output.ts';
 import type { Session } from './session.ts';
+import { wantsPath } from './wants-path.ts';
 
 /** A place to list: a node of a filesystem with its path. */
 export interface Start {
@@ -67,8 +67,7 @@ async function roots(image: Image, session: Session): Promise<Start[]> {
 
 function nodeTarget(target: Exclude<Target, { kind: 'disk' }>): Start {
   if (target.kind === 'node') return target;
-  const found = `the bytes of ${target.volume.name}`;
-  throw unsupported({ layer: 'locator', expected: 'a path, such as p1:/', found });
+  throw wantsPath('locator', target);
 }
 
 /** The entries of a directory, or of all below it; what cannot be read is said on standard error. */
