@@ -48,6 +48,16 @@ test('find goes through the whole filesystem, jumps to the first match, and n an
     t.regex(driver.state.message?.text ?? '', /^match \d of 4: p1:\//);
   }
   t.deepEqual([...seen].sort(), ['a.conf', 'conf.d/', 'notes.CONF', 'old.conf']);
+  const rows = driver.state.tree.rows.map(({ item }) => item);
+  const places = (driver.state.search?.matches ?? []).map(({ path }) =>
+    rows.findIndex((item) => 'name' in item && path.endsWith(`/${item.name}`)),
+  );
+  t.deepEqual(
+    places,
+    [...places].sort((left, right) => left - right),
+    'in the order of the rows',
+  );
+
   t.is(driver.selected, at, 'around the end');
   driver.press('find-previous');
   await driver.settle();

@@ -91,7 +91,8 @@ class Search {
     this.#count += 1;
     this.#teller.note({ tone: 'plain', head: formatLocator(volume.name, path), text: entry.deleted ? 'deleted' : '' });
     if (this.#count > MAX_MATCHES) return;
-    this.#matches.push({ volume, path, deletedId: entry.deleted ? entry.nodeId : undefined });
+    const isDirectory = entry.kind === 'directory';
+    this.#matches.push({ volume, path, isDirectory, deletedId: entry.deleted ? entry.nodeId : undefined });
   }
 
   #failed(volume: Volume, path: string, error: unknown): void {
