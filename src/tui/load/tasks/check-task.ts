@@ -8,7 +8,7 @@ import {
   type Severity,
   takeTurn,
 } from '../../../core/index.ts';
-import type { Job, ReportEntry } from '../../state/task.ts';
+import { type Job, REPORT_KEY_NOTE, type ReportEntry } from '../../state/task.ts';
 import { formatOffset } from '../../text/format.ts';
 import { share, volumeName } from '../recoverables.ts';
 import type { Outcome, Teller } from './run-task.ts';
@@ -34,7 +34,8 @@ export async function checkFilesystems({ volumes }: CheckJob, teller: Teller, si
       continue;
     }
     if (filesystem === undefined) continue;
-    const counts = await checkOne(filesystem, name, teller, signal);
+    const prefix = volumes.length > 1 ? `${name}: ` : '';
+    const counts = await checkOne(filesystem, { name, prefix }, teller, signal);
     const found = `${counted(counts)}${signal.aborted ? ' until it was canceled' : ''}`;
     const verdict = counts.error > 0 ? 'not consistent' : signal.aborted ? 'not checked to its end' : 'consistent';
     verdicts.push(`${name}: ${filesystem.type} is ${verdict}${found === '' ? '' : `: ${found}`}`);
@@ -44,14 +45,14 @@ export async function checkFilesystems({ volumes }: CheckJob, teller: Teller, si
   }
   if (verdicts.length === 0) return { text: 'no filesystem to check here', tone: 'info' };
   return {
-    text: `${verdicts.join('; ')}${hasFindings ? ' (r lists them)' : ''}`,
+    text: `${verdicts.join('; ')}${hasFindings ? REPORT_KEY_NOTE : ''}`,
     tone: isBad || signal.aborted ? 'warning' : 'info',
   };
 }
 
 async function checkOne(
   filesystem: FileSystem,
-  name: string,
+  { name, prefix }: { readonly name: string; readonly prefix: string },
   teller: Teller,
   signal: AbortSignal,
 ): Promise<Readonly<Counts>> {
@@ -69,7 +70,7 @@ async function checkOne(
     for await (const finding of filesystem.check({ signal, onProgress })) {
       signal.throwIfAborted();
       counts[finding.severity] += 1;
-      teller.note(findingEntry(finding, name));
+      teller.note(findingEntry(finding, prefix));
       tell();
       await takeTurn();
     }
@@ -81,10 +82,10 @@ async function checkOne(
   return counts;
 }
 
-function findingEntry({ severity, structure, offset, message, owners }: Finding, name: string): ReportEntry {
+function findingEntry({ severity, structure, offset, message, owners }: Finding, prefix: string): ReportEntry {
   const place = offset === undefined ? '' : ` at ${formatOffset(offset)}`;
   const concerned = owners === undefined || owners.length === 0 ? '' : ` (${owners.map(escapeText).join(', ')})`;
-  const head = `${severity}: ${name} ${escapeUnprintable(structure)}${place}`;
+  const head = `${severity}: ${prefix}${escapeUnprintable(structure)}${place}`;
   return { tone: severity, head, text: `${escapeUnprintable(message)}${concerned}` };
 }
 

@@ -12,7 +12,7 @@ import {
   notFound,
   type Progress,
 } from '../../../core/index.ts';
-import type { Extractable, Job } from '../../state/task.ts';
+import { type Extractable, type Job, REPORT_KEY_NOTE } from '../../state/task.ts';
 import { nodeOf } from '../node-of.ts';
 import { isGone } from '../tree-item.ts';
 import type { Outcome, Teller } from './run-task.ts';
@@ -116,7 +116,7 @@ function summaryOf(report: ExtractReport, where: string): string {
   if (first === undefined) return made;
   const one = `${escapeText(first.path)}: ${errorText(first.reason)}`;
   const more = report.skipped.length === 1 ? '' : ' ...';
-  return `${made}; ${formatCount(report.skipped.length)} left out (r lists them): ${one}${more}`;
+  return `${made}; ${formatCount(report.skipped.length)} left out${REPORT_KEY_NOTE}: ${one}${more}`;
 }
 
 /** The file that was being written is removed again; the whole ones stay. */

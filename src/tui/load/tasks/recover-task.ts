@@ -8,7 +8,7 @@ import {
   RecoveryFolder,
   type RecoveryReport,
 } from '../../../core/index.ts';
-import type { Job } from '../../state/task.ts';
+import { type Job, REPORT_KEY_NOTE } from '../../state/task.ts';
 import type { Outcome, Teller } from './run-task.ts';
 
 type RecoverJob = Extract<Job, { kind: 'recover' }>;
@@ -57,7 +57,7 @@ export async function recoverAll(
     const text = `canceled: ${amount(folder.report)} recovered to ${place} by then stay; no half-written file is left`;
     return { text, tone: 'warning' };
   }
-  const rest = left === 0 ? '' : `; ${formatCount(left)} damaged, lost or unwritable left out (r lists them)`;
+  const rest = left === 0 ? '' : `; ${formatCount(left)} damaged, lost or unwritable left out${REPORT_KEY_NOTE}`;
   return { text: `${amount(folder.report)} recovered to ${place}${rest}`, tone: left === 0 ? 'info' : 'warning' };
 }
 
