@@ -23,7 +23,7 @@ async function* findings({ volume, filesystem }: Mounted, session: Session): Asy
   try {
     for await (const finding of filesystem.check({ signal: session.signal, onProgress: progress.update })) {
       progress.end();
-      if (finding.severity === 'error') session.markFound();
+      if (finding.severity === 'error') session.markNotable();
       yield finding;
     }
   } finally {

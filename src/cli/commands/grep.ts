@@ -67,7 +67,7 @@ export function registerGrep(host: Host): void {
         await (options.json === true ? session.output.json(found) : session.output.print(String(found.count)));
       } else if (options.json === true) await session.output.jsonArray(hitsJson(hits, sectorSize));
       else for await (const hit of hits) await session.output.print(hitLine(hit, sectorSize, options));
-      if (found.count === 0) session.markNone();
+      if (found.count === 0) session.markNotable();
     },
   });
 }
