@@ -14,7 +14,6 @@ import {
 import { nodeJson } from './describe.ts';
 import { errorJson, errorLine } from './output.ts';
 import type { Session } from './session.ts';
-import { wantsPath } from './wants-path.ts';
 
 /** A place to list: a node of a filesystem with its path. */
 export interface Start {
@@ -37,9 +36,18 @@ export interface ListAllOptions {
   readonly deleted?: boolean;
 }
 
-/** Where the listing of a target begins: at a node, or at the root of every filesystem of a disk. */
+/** Where the listing of a target begins: at a node, at the root of a partition's filesystem, or of every one of a disk. */
 export async function startsOf(target: Target, session: Session): Promise<readonly Start[]> {
-  return target.kind === 'disk' ? await roots(target.image, session) : [nodeTarget(target)];
+  switch (target.kind) {
+    case 'node':
+      return [target];
+    case 'disk':
+      return roots(target.image, session);
+    case 'partition': {
+      const root = { kind: 'path', partition: target.partition.number, path: '/' } as const;
+      return startsOf(await target.image.resolve(root, session), session);
+    }
+  }
 }
 
 /** The roots of all filesystems; those that cannot be read are said on standard error. */
@@ -63,11 +71,6 @@ async function roots(image: Image, session: Session): Promise<Start[]> {
     throw notFound({ layer: 'filesystem', structure: 'disk', offset: 0, expected: 'a filesystem', found });
   }
   return starts;
-}
-
-function nodeTarget(target: Exclude<Target, { kind: 'disk' }>): Start {
-  if (target.kind === 'node') return target;
-  throw wantsPath('locator', target);
 }
 
 /** The entries of a directory, or of all below it; what cannot be read is said on standard error. */

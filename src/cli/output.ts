@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
-import { DiskError, errorText, formatBytes, ioError, systemWords, takeTurn } from '../core/index.ts';
+import { DiskError, errorText, ioError, systemWords, takeTurn } from '../core/index.ts';
 
 /** Text is handed on in pieces of this many characters, so that a long listing is not a system call a line. */
 const PIECE_CHARACTERS = 64 * 1024;
@@ -137,29 +137,6 @@ export function table(
 export function errorLine(error: unknown): string {
   const text = errorText(error);
   return error instanceof DiskError ? `${error.code.toLowerCase().replaceAll('_', ' ')}: ${text}` : text;
-}
-
-/** `1 file`, `2 files`. */
-export function counted(count: number, one: string, many: string): string {
-  return `${count} ${count === 1 ? one : many}`;
-}
-
-/** What was made on the host, in counts. */
-export interface Made {
-  readonly files: number;
-  readonly directories: number;
-  readonly symlinks: number;
-  readonly hardLinks?: number;
-  readonly bytes: number;
-}
-
-/** `2 files (1.5 KiB), 1 directory`: of directories and links only what there is. */
-export function madeText({ files, directories, symlinks, hardLinks = 0, bytes }: Made): string {
-  const links = symlinks + hardLinks;
-  const parts = [`${counted(files, 'file', 'files')} (${formatBytes(bytes)})`];
-  if (directories > 0) parts.push(counted(directories, 'directory', 'directories'));
-  if (links > 0) parts.push(counted(links, 'link', 'links'));
-  return parts.join(', ');
 }
 
 /** An error as JSON has it. */

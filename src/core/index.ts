@@ -2,6 +2,7 @@
 export { formatGuid, formatUuid } from './bytes/guid.ts';
 export { parseSize } from './bytes/parse-size.ts';
 export { clamp, divideDown, divideUp, isPowerOfTwo, roundDown, roundUp } from './bytes/rounding.ts';
+export { firstAtLeast } from './bytes/sorted-search.ts';
 export {
   decodeName,
   encodeName,
@@ -123,6 +124,7 @@ export {
   type TableRegion,
 } from './partition/partition-table.ts';
 export { formatBytes, formatCount, formatExactBytes } from './print/bytes.ts';
+export { counted, madeText, severityText } from './print/counted.ts';
 export { errorText } from './print/error.ts';
 export { formatAddress, hexdumpLines } from './print/hexdump.ts';
 export { formatMode, kindLetter, octalMode } from './print/mode.ts';

@@ -1,8 +1,8 @@
 import path from 'node:path';
 import type { Command } from 'commander';
-import { escapeText, extract, formatLocator, unsupported } from '../../core/index.ts';
+import { escapeText, extract, formatLocator, madeText, unsupported } from '../../core/index.ts';
 import { addImageCommand, type Host, targetOf } from '../image-command.ts';
-import { errorJson, errorLine, madeText } from '../output.ts';
+import { errorJson, errorLine } from '../output.ts';
 import type { ImageOptions } from '../session.ts';
 import { deviceOf, writeBytes } from '../target-bytes.ts';
 

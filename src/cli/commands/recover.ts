@@ -10,6 +10,7 @@ import {
   type Image,
   isAtLeast,
   type Locator,
+  madeText,
   notFound,
   parseLocator,
   type RecoverableFile,
@@ -20,7 +21,7 @@ import { nodeJson } from '../describe.ts';
 import { UsageError } from '../exit-codes.ts';
 import { addImageCommand, type Host } from '../image-command.ts';
 import { filesystemsOf, type Mounted, volumeName } from '../mounted.ts';
-import { errorJson, errorLine, longTable, madeText } from '../output.ts';
+import { errorJson, errorLine, longTable } from '../output.ts';
 import type { ImageOptions, Session } from '../session.ts';
 import { writeBytes } from '../target-bytes.ts';
 

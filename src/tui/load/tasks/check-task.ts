@@ -4,8 +4,8 @@ import {
   escapeUnprintable,
   type FileSystem,
   type Finding,
-  formatCount,
   type Severity,
+  severityText,
   takeTurn,
 } from '../../../core/index.ts';
 import { type Job, REPORT_KEY_NOTE, type ReportEntry } from '../../state/task.ts';
@@ -36,11 +36,11 @@ export async function checkFilesystems({ volumes }: CheckJob, teller: Teller, si
     if (filesystem === undefined) continue;
     const prefix = volumes.length > 1 ? `${name}: ` : '';
     const counts = await checkOne(filesystem, { name, prefix }, teller, signal);
-    const found = `${counted(counts)}${signal.aborted ? ' until it was canceled' : ''}`;
+    const found = `${severityText(counts)}${signal.aborted ? ' until it was canceled' : ''}`;
     const verdict = counts.error > 0 ? 'not consistent' : signal.aborted ? 'not checked to its end' : 'consistent';
     verdicts.push(`${name}: ${filesystem.type} is ${verdict}${found === '' ? '' : `: ${found}`}`);
     isBad ||= counts.error > 0;
-    hasFindings ||= counted(counts) !== '';
+    hasFindings ||= severityText(counts) !== '';
     if (signal.aborted) break;
   }
   if (verdicts.length === 0) return { text: 'no filesystem to check here', tone: 'info' };
@@ -59,7 +59,7 @@ async function checkOne(
   const counts: Counts = { error: 0, warning: 0, note: 0 };
   let place = '';
   const tell = (): void => {
-    const found = counted(counts);
+    const found = severityText(counts);
     teller.progress(() => `Checking ${name}${place}${found === '' ? '' : `, ${found}`}`);
   };
   const onProgress = ({ done, total }: { readonly done: number; readonly total: number }): void => {
@@ -87,14 +87,4 @@ function findingEntry({ severity, structure, offset, message, owners }: Finding,
   const concerned = owners === undefined || owners.length === 0 ? '' : ` (${owners.map(escapeText).join(', ')})`;
   const head = `${severity}: ${prefix}${escapeUnprintable(structure)}${place}`;
   return { tone: severity, head, text: `${escapeUnprintable(message)}${concerned}` };
-}
-
-/** `3 errors, 1 warning`; empty when there is none. */
-function counted({ error, warning, note }: Counts): string {
-  const words = [plural(error, 'error'), plural(warning, 'warning'), plural(note, 'note')];
-  return words.filter((word) => word !== '').join(', ');
-}
-
-function plural(count: number, word: string): string {
-  return count === 0 ? '' : `${formatCount(count)} ${word}${count === 1 ? '' : 's'}`;
 }

@@ -1,4 +1,5 @@
 import {
+  counted,
   DiskError,
   type ExtractOptions,
   type ExtractReport,
@@ -9,6 +10,7 @@ import {
   type FileSystem,
   formatBytes,
   formatCount,
+  madeText,
   notFound,
   type Progress,
 } from '../../../core/index.ts';
@@ -101,17 +103,8 @@ function amount({ entries, bytes }: Done): string {
   return `${counted(entries, 'entry', 'entries')} (${formatBytes(bytes)})`;
 }
 
-function counted(count: number, one: string, many: string): string {
-  return `${formatCount(count)} ${count === 1 ? one : many}`;
-}
-
 function summaryOf(report: ExtractReport, where: string): string {
-  const parts = [
-    `${counted(report.files, 'file', 'files')} (${formatBytes(report.bytes)})`,
-    report.directories === 0 ? '' : counted(report.directories, 'directory', 'directories'),
-    report.symlinks === 0 ? '' : counted(report.symlinks, 'link', 'links'),
-  ];
-  const made = `${parts.filter((part) => part !== '').join(', ')} ${where}`;
+  const made = `${madeText(report)} ${where}`;
   const [first] = report.skipped;
   if (first === undefined) return made;
   const one = `${escapeText(first.path)}: ${errorText(first.reason)}`;
