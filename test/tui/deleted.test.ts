@@ -114,7 +114,7 @@ test('recoverable files are looked for when their row is opened, with their cert
   t.like(itemLabel(item, new Map()), { note: 'likely', noteRole: 'likely' });
   const details = said(driver);
   for (const words of [
-    /certainty +likely: the place/,
+    /certainty +likely: nothing speaks against it/,
     /why +found\\x1b\[2J/,
     /found in +journal/,
     /key +inode-4/,

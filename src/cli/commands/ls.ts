@@ -35,7 +35,7 @@ export function registerLs(host: Host): void {
       command
         .option('-l, --long', 'mode, links, owner, size, time of modification, link target')
         .option('-R, --recursive', 'everything below, with paths')
-        .option('--deleted', 'deleted entries that are still there too'),
+        .option('--deleted', 'also deleted entries, as far as their directories have them still'),
     action: async (image, [locator], options, session) => {
       const target = await targetOf(image, locator, session);
       const starts = await startsOf(target, session);
