@@ -42,6 +42,15 @@ function makeImage(t: ExecutionContext): { image: string; folder: string } {
   return { image, folder };
 }
 
+/** An ext2 filesystem with nothing in it. */
+function makeEmpty(t: ExecutionContext): string {
+  const image = path.join(temporaryFolder(t), 'image');
+  writeFileSync(image, '');
+  truncateSync(image, 1024 ** 2);
+  spawnSync('mke2fs', ['-q', '-F', '-t', 'ext2', '-b', '1024', image]);
+  return image;
+}
+
 test('recover lists, writes a directory, a file and one by its key', async (t) => {
   if (!hasTools(t, 'mke2fs', 'debugfs')) return;
   const { image, folder } = makeImage(t);
@@ -92,6 +101,18 @@ test('what is not sure is left out, and said; what is damaged is asked for and e
   t.regex(full.stderr, /new or empty directory/);
 });
 
+test('a deleted entry whose inode is in use again is a row without facts', async (t) => {
+  if (!hasTools(t, 'mke2fs', 'debugfs')) return;
+  const image = makeEmpty(t);
+  const script = ['mkdir docs', 'symlink docs/gone there', 'rm docs/gone', 'symlink next here'];
+  spawnSync('debugfs', ['-w', '-f', '-', image], { input: script.join('\n') });
+  const listed = await sectorscope(['ls', '-l', '--deleted', image, '/docs']);
+  t.is(
+    listed.stdout.toString(),
+    '??????????   -     -     -           - - gone  (deleted): inode 13 is in use again\n',
+  );
+});
+
 test('what was asked for and is not there is said, in every form of the command', async (t) => {
   if (!hasTools(t, 'mke2fs', 'debugfs')) return;
   const { image, folder } = makeImage(t);
@@ -113,11 +134,7 @@ test('what was asked for and is not there is said, in every form of the command'
   const several = await sectorscope(['recover', image, '/docs', '-']);
   t.is(several.code, 0);
   t.regex(several.stderr, /inode-1[56] of 2 files: --key KEY takes another/);
-  const fresh = path.join(folder, 'fresh');
-  writeFileSync(fresh, '');
-  truncateSync(fresh, 1024 ** 2);
-  spawnSync('mke2fs', ['-q', '-F', '-t', 'ext2', fresh]);
-  const empty = await sectorscope(['recover', fresh]);
+  const empty = await sectorscope(['recover', makeEmpty(t)]);
   t.is(empty.code, 0);
   t.is(empty.stderr, 'sectorscope: nothing deleted was found\n');
 });
@@ -125,10 +142,7 @@ test('what was asked for and is not there is said, in every form of the command'
 test('a deleted link whose target the kernel cleared is lost, not a link to zeros', async (t) => {
   if (!hasTools(t, 'mke2fs', 'debugfs')) return;
   const folder = temporaryFolder(t);
-  const image = path.join(folder, 'image');
-  writeFileSync(image, '');
-  truncateSync(image, 1024 ** 2);
-  spawnSync('mke2fs', ['-q', '-F', '-t', 'ext2', '-b', '1024', image]);
+  const image = makeEmpty(t);
   const script = [
     `set_current_time @${SECOND}`,
     'symlink kept target',
