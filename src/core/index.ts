@@ -41,6 +41,7 @@ export { ExtentDevice } from './device/extent-device.ts';
 export { FileDevice, type FileDeviceOptions, systemError } from './device/file-device.ts';
 export { MemoryDevice } from './device/memory-device.ts';
 export { OverlayDevice, type OverlayOptions } from './device/overlay-device.ts';
+export type { OnProgress, Progress } from './device/progress.ts';
 export { RangeView } from './device/range-view.ts';
 export { streamReadable } from './device/stream-readable.ts';
 export { systemWords } from './device/system-words.ts';
@@ -111,7 +112,7 @@ export {
   type WritableOptions,
 } from './open-writable-image.ts';
 export { type ConvertOptions, convertImage } from './output/convert/convert-image.ts';
-export type { CopyOptions, Progress } from './output/copy-sparse.ts';
+export type { CopyOptions } from './output/copy-sparse.ts';
 export { type ExportOptions, exportDevice } from './output/export-device.ts';
 export { type ExtractOptions, type ExtractReport, extract } from './output/extract.ts';
 export { RecoveryFolder, type RecoveryReport } from './output/recovery-folder.ts';

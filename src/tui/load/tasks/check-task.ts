@@ -4,6 +4,7 @@ import {
   escapeUnprintable,
   type FileSystem,
   type Finding,
+  type Progress,
   type Severity,
   severityText,
   takeTurn,
@@ -62,7 +63,7 @@ async function checkOne(
     const found = severityText(counts);
     teller.progress(() => `Checking ${name}${place}${found === '' ? '' : `, ${found}`}`);
   };
-  const onProgress = ({ done, total }: { readonly done: number; readonly total: number }): void => {
+  const onProgress = ({ done, total }: Progress): void => {
     place = `: ${share(done, total)}`;
     tell();
   };

@@ -4,6 +4,7 @@ import {
   formatCount,
   isAtLeast,
   madeText,
+  type Progress,
   type RecoverableFile,
   RecoveryFolder,
 } from '../../../core/index.ts';
@@ -29,7 +30,7 @@ export async function recoverAll(
     left += 1;
     teller.note({ tone: 'warning', head: `${file.certainty}: ${escapeText(file.path ?? file.key)}`, text: reason });
   };
-  const onProgress = ({ done, total }: { readonly done: number; readonly total: number }): void => {
+  const onProgress = ({ done, total }: Progress): void => {
     searched = total > 0 ? `, searched ${Math.floor((done / total) * 100)} %` : '';
     tell();
   };
