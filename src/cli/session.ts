@@ -41,7 +41,7 @@ export interface ImageOptions {
   readonly isOneOfTwo?: boolean | undefined;
 }
 
-/** What a command works with: where it prints, how it is cancelled, what it ends with. */
+/** What a command works with: where it prints, how it is canceled, what it ends with. */
 export interface Session {
   readonly output: Output;
   readonly signal: AbortSignal;

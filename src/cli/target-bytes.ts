@@ -63,7 +63,7 @@ function requireFile(target: Target & { kind: 'node' }): RegularFile {
   });
 }
 
-/** All bytes of a device in order, as the session may be cancelled. */
+/** All bytes of a device in order, as the session may be canceled. */
 export function allBytes(device: BlockDevice, { signal }: Session): AsyncGenerator<Uint8Array, void> {
   return streamBytes(device, { start: 0, length: device.size }, { signal });
 }

@@ -43,7 +43,11 @@ export function registerFind(host: Host): void {
     ],
     options: (command: Command) =>
       command
-        .option('--name <pattern>', 'names that match: *, ?, [a-z]; again for another pattern that will do', collectPatterns)
+        .option(
+          '--name <pattern>',
+          'names that match: *, ?, [a-z]; again for another pattern that will do',
+          collectPatterns,
+        )
         .option('-i, --ignore-case', 'names in capital letters or small')
         .option('--type <letters>', 'f file, d directory, l link, c b devices, p fifo, s socket', parseTypes)
         .option('--size <n>', 'of that many bytes: 4096, +1MiB (at least), -1k (less)', parseSizes)
