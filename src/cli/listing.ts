@@ -7,7 +7,6 @@ import {
   type Image,
   notFound,
   type Target,
-  unsupported,
   type Volume,
   type WalkedEntry,
   walkBatches,
@@ -37,9 +36,18 @@ export interface ListAllOptions {
   readonly deleted?: boolean;
 }
 
-/** Where the listing of a target begins: at a node, or at the root of every filesystem of a disk. */
+/** Where the listing of a target begins: at a node, at the root of a partition's filesystem, or of every one of a disk. */
 export async function startsOf(target: Target, session: Session): Promise<readonly Start[]> {
-  return target.kind === 'disk' ? await roots(target.image, session) : [nodeTarget(target)];
+  switch (target.kind) {
+    case 'node':
+      return [target];
+    case 'disk':
+      return roots(target.image, session);
+    case 'partition': {
+      const root = { kind: 'path', partition: target.partition.number, path: '/' } as const;
+      return startsOf(await target.image.resolve(root, session), session);
+    }
+  }
 }
 
 /** The roots of all filesystems; those that cannot be read are said on standard error. */
@@ -63,12 +71,6 @@ async function roots(image: Image, session: Session): Promise<Start[]> {
     throw notFound({ layer: 'filesystem', structure: 'disk', offset: 0, expected: 'a filesystem', found });
   }
   return starts;
-}
-
-function nodeTarget(target: Exclude<Target, { kind: 'disk' }>): Start {
-  if (target.kind === 'node') return target;
-  const found = `the bytes of ${target.volume.name}`;
-  throw unsupported({ layer: 'locator', expected: 'a path, such as p1:/', found });
 }
 
 /** The entries of a directory, or of all below it; what cannot be read is said on standard error. */

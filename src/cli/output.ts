@@ -139,11 +139,6 @@ export function errorLine(error: unknown): string {
   return error instanceof DiskError ? `${error.code.toLowerCase().replaceAll('_', ' ')}: ${text}` : text;
 }
 
-/** `1 file`, `2 files`. */
-export function counted(count: number, one: string, many: string): string {
-  return `${count} ${count === 1 ? one : many}`;
-}
-
 /** An error as JSON has it. */
 export function errorJson(error: unknown): unknown {
   if (error instanceof DiskError) return error.toJSON();

@@ -178,10 +178,7 @@ class CommandHost implements Host {
         this.exitCode = EXIT.incomplete;
         note(message);
       },
-      markFound: () => {
-        this.exitCode = EXIT.incomplete;
-      },
-      markNone: () => {
+      markNotable: () => {
         this.exitCode = EXIT.incomplete;
       },
       progress: (label) => new ProgressLine(label, process.stderr),

@@ -10,7 +10,7 @@ import {
   type Target,
   type Volume,
 } from '../core/index.ts';
-import { type Listing, listAll, noteUnreadable, type Start, startsOf } from './listing.ts';
+import { type Listing, listAll, noteUnreadable, startsOf } from './listing.ts';
 import type { Session } from './session.ts';
 
 /** Bytes to search: the disk, a partition, a file. */
@@ -38,7 +38,7 @@ export async function* searchPlaces(
   session: Session,
 ): AsyncGenerator<SearchPlace, void> {
   if (target.kind === 'node' || isOfFiles) {
-    for await (const listing of listAll(await fileStarts(target, session), { recursive: true }, session))
+    for await (const listing of listAll(await startsOf(target, session), { recursive: true }, session))
       yield* filePlaces(listing, session);
   } else if (target.kind === 'disk') yield diskPlace(target.image);
   else {
@@ -51,12 +51,6 @@ export async function* searchPlaces(
     });
     yield { device, name: volume.name, locate };
   }
-}
-
-async function fileStarts(target: Target, session: Session): Promise<readonly Start[]> {
-  if (target.kind !== 'partition') return startsOf(target, session);
-  const root = { kind: 'path', partition: target.partition.number, path: '/' } as const;
-  return startsOf(await target.image.resolve(root, session), session);
 }
 
 function startOf(volume: Volume): number {

@@ -41,7 +41,7 @@ export interface ImageOptions {
   readonly isOneOfTwo?: boolean | undefined;
 }
 
-/** What a command works with: where it prints, how it is cancelled, what it ends with. */
+/** What a command works with: where it prints, how it is canceled, what it ends with. */
 export interface Session {
   readonly output: Output;
   readonly signal: AbortSignal;
@@ -49,10 +49,8 @@ export interface Session {
   note(message: string): void;
   /** The command goes on, and ends with exit code 1. */
   leaveOut(message: string): void;
-  /** The command goes on, and ends with exit code 1: it found what it was asked to look for. */
-  markFound(): void;
-  /** The command goes on, and ends with exit code 1: there is none of what it looked for. */
-  markNone(): void;
+  /** The command goes on, and ends with exit code 1: its answer is one that a script should notice. */
+  markNotable(): void;
   /** Progress on standard error while it is a terminal. */
   progress(label: string): ProgressLine;
   /** For a face that handles SIGINT and SIGTERM itself: they abort `signal` no more. */

@@ -13,6 +13,7 @@ import {
 } from '../core/index.ts';
 import { targetOf } from './image-command.ts';
 import type { Session } from './session.ts';
+import { wantsPath } from './wants-path.ts';
 
 /** The bytes that a locator stands for, as a device, and its name in print. */
 export interface TargetBytes {
@@ -28,12 +29,7 @@ export async function bytesOf(
 ): Promise<TargetBytes> {
   const target = await targetOf(image, locator, session);
   if (options.slack !== true) return deviceOf(target);
-  if (target.kind !== 'node')
-    throw unsupported({
-      layer: 'slack',
-      expected: 'a path, such as p1:/a.txt',
-      found: `the bytes of a ${target.kind}`,
-    });
+  if (target.kind !== 'node') throw wantsPath('slack', target);
   return { device: await slackDevice(target.filesystem, requireFile(target), session), ...named(target) };
 }
 
@@ -67,7 +63,7 @@ function requireFile(target: Target & { kind: 'node' }): RegularFile {
   });
 }
 
-/** All bytes of a device in order, as the session may be cancelled. */
+/** All bytes of a device in order, as the session may be canceled. */
 export function allBytes(device: BlockDevice, { signal }: Session): AsyncGenerator<Uint8Array, void> {
   return streamBytes(device, { start: 0, length: device.size }, { signal });
 }

@@ -2,6 +2,7 @@
 export { formatGuid, formatUuid } from './bytes/guid.ts';
 export { parseSize } from './bytes/parse-size.ts';
 export { clamp, divideDown, divideUp, isPowerOfTwo, roundDown, roundUp } from './bytes/rounding.ts';
+export { firstAtLeast } from './bytes/sorted-search.ts';
 export {
   decodeName,
   encodeName,
@@ -40,6 +41,7 @@ export { ExtentDevice } from './device/extent-device.ts';
 export { FileDevice, type FileDeviceOptions, systemError } from './device/file-device.ts';
 export { MemoryDevice } from './device/memory-device.ts';
 export { OverlayDevice, type OverlayOptions } from './device/overlay-device.ts';
+export type { OnProgress, Progress } from './device/progress.ts';
 export { RangeView } from './device/range-view.ts';
 export { streamReadable } from './device/stream-readable.ts';
 export { systemWords } from './device/system-words.ts';
@@ -75,7 +77,7 @@ export type {
 } from './filesystem/filesystem.ts';
 export type { CheckOptions, Finding, Severity } from './filesystem/finding.ts';
 export { openFileSystem } from './filesystem/formats.ts';
-export { ACL_ATTRIBUTES, type AclEntry, aclText, decodeAcl } from './filesystem/posix-acl.ts';
+export { type AclEntry, aclOf, aclText } from './filesystem/posix-acl.ts';
 export { fileDevice, readFile, slackDevice } from './filesystem/read-file.ts';
 export {
   CERTAINTIES,
@@ -110,7 +112,7 @@ export {
   type WritableOptions,
 } from './open-writable-image.ts';
 export { type ConvertOptions, convertImage } from './output/convert/convert-image.ts';
-export type { CopyOptions, Progress } from './output/copy-sparse.ts';
+export type { CopyOptions } from './output/copy-sparse.ts';
 export { type ExportOptions, exportDevice } from './output/export-device.ts';
 export { type ExtractOptions, type ExtractReport, extract } from './output/extract.ts';
 export { RecoveryFolder, type RecoveryReport } from './output/recovery-folder.ts';
@@ -123,6 +125,7 @@ export {
   type TableRegion,
 } from './partition/partition-table.ts';
 export { formatBytes, formatCount, formatExactBytes } from './print/bytes.ts';
+export { counted, madeText, severityText } from './print/counted.ts';
 export { errorText } from './print/error.ts';
 export { formatAddress, hexdumpLines } from './print/hexdump.ts';
 export { formatMode, kindLetter, octalMode } from './print/mode.ts';

@@ -1,10 +1,11 @@
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
 import { demoImage, sectorscope, sectorscopeJson } from '../helpers/cli.ts';
 import { fixtureFile } from '../helpers/fixtures.ts';
-import { temporaryFolder } from '../helpers/tools.ts';
+import { hasTools, temporaryFolder } from '../helpers/tools.ts';
 
 interface DemoFacts {
   readonly size: number;
@@ -197,12 +198,49 @@ test('an interrupted export leaves nothing behind and ends with 130', async (t) 
   t.deepEqual(readdirSync(folder), []);
 });
 
+test.serial('an interrupted extraction says that what was whole stays, and leaves nothing half-written', async (t) => {
+  if (!hasTools(t, 'mke2fs')) return;
+  const folder = temporaryFolder(t);
+  const source = path.join(folder, 'source');
+  mkdirSync(source);
+  // So many that it is at work still when the first is there; and first of the tests, while this process does nothing else.
+  for (let index = 0; index < 3000; index++) writeFileSync(path.join(source, `f${index}`), 'x'.repeat(20_000));
+  const image = path.join(folder, 'image');
+  spawnSync('mke2fs', ['-q', '-t', 'ext4', '-d', source, image, '96M']);
+  const out = path.join(folder, 'out');
+  const { code, stderr } = await sectorscope(['extract', image, '/', out], {
+    onStart: (child) => {
+      const timer = setInterval(() => {
+        if (!existsSync(out) || readdirSync(out).length === 0) return;
+        clearInterval(timer);
+        child.kill('SIGINT');
+      }, 1);
+      child.on('exit', () => clearInterval(timer));
+    },
+  });
+  t.is(code, 130, stderr);
+  t.regex(stderr, /what was whole by then stays in .*out; no file is half-written\nsectorscope: interrupted/);
+  const files = readdirSync(out).filter((name) => name.startsWith('f'));
+  t.true(files.length < 3000 && files.every((name) => statSync(path.join(out, name)).size === 20_000));
+});
+
+test('a partition is its root where files are listed', async (t) => {
+  for (const command of ['ls', 'find', 'timeline'])
+    t.is(await text(command, demoImage, 'p2'), await text(command, demoImage, 'p2:/'), command);
+  t.is((await sectorscope(['ls', demoImage, 'p9'])).code, 5);
+});
+
 test('extract keeps content, links, modes and times', async (t) => {
   const folder = temporaryFolder(t);
   const out = path.join(folder, 'out');
   const { code, stderr } = await sectorscope(['extract', demoImage, 'p2:/', out]);
   t.is(code, 1, stderr);
-  t.deepEqual(stderr.split('\n').filter((line) => line.includes('left out')).length, 3, 'two device nodes and a fifo');
+  const leftOut = stderr.split('\n').filter((line) => line.includes('left out'));
+  t.is(leftOut.length, 3, 'two device nodes and a fifo');
+  t.true(
+    leftOut.every((line) => line.startsWith('sectorscope: left out p2:/')),
+    stderr,
+  );
   for (const [file, fact] of Object.entries(facts.files['p2']!))
     t.is(sha256(readFileSync(out + file)), fact.sha256, file);
   t.is(readlinkSync(path.join(out, 'bin')), 'usr/bin');

@@ -52,5 +52,9 @@ test('a link is itself, not what it leads to; holes are rows; what is no path is
     [[demoImage], 2],
   ] as const)
     t.is((await sectorscope(['stat', ...args])).code, code, args.join(' '));
+  t.regex(
+    (await sectorscope(['stat', demoImage, 'p2'])).stderr,
+    /expected a path, such as p2:\/, found the bytes of p2/,
+  );
   t.regex((await sectorscope(['stat', demoImage, 'p1:/EFI'])).stdout.toString(), /^kind +directory$/m);
 });

@@ -202,7 +202,7 @@ test('a journal that was not replayed: as it is after the recovery, and on deman
     lines(after),
   );
   t.true(
-    after.some(({ code, message }) => code === 'journal' && /taken as done/.test(message)),
+    after.some(({ code, message }) => code === 'journal' && /the state after its replay/.test(message)),
     lines(after),
   );
 });

@@ -114,7 +114,7 @@ test('recoverable files are looked for when their row is opened, with their cert
   t.like(itemLabel(item, new Map()), { note: 'likely', noteRole: 'likely' });
   const details = said(driver);
   for (const words of [
-    /certainty +likely: the place/,
+    /certainty +likely: nothing speaks against it/,
     /why +found\\x1b\[2J/,
     /found in +journal/,
     /key +inode-4/,
@@ -195,11 +195,13 @@ test('extended attributes: text, a C string, bytes, and a count of those left ou
     { name: 'user.bytes', value: value('00ff1b') },
     { name: 'user.escape', value: text('a\x1b[2J') },
     { name: 'user.none', value: value('') },
+    { name: 'system.posix_acl_access', value: value('0100000001000600020004006400000004000400100004002000' + '0400') },
     ...Array.from({ length: 70 }, (_, index) => ({ name: `user.n${index}`, value: text('v') })),
   ];
   const driver = await (await new Driver(fakeImage(tree, { attributes }).image).settle()).goto('p1:/live');
   const details = said(driver);
-  t.regex(details, /Extended attributes \(75\)\nuser\.text +grüße\nsecurity\.selinux +system_u\\x00\n/);
+  t.regex(details, /Extended attributes \(76\)\nuser\.text +grüße\nsecurity\.selinux +system_u\\x00\n/);
   t.regex(details, /user\.bytes +0x00ff1b\nuser\.escape +0x611b5b324a\nuser\.none +\(empty\)/);
-  t.regex(details, /… +11 more/);
+  t.regex(details, /system\.posix_acl_access +user::rw-,user:100:r--,group::r--,mask::r--,other::r--\n/);
+  t.regex(details, /… +12 more/);
 });

@@ -1,7 +1,6 @@
-import { escapeText, escapeUnprintable, type Finding, type Severity } from '../../core/index.ts';
+import { escapeText, escapeUnprintable, type Finding, type Severity, severityText } from '../../core/index.ts';
 import { addImageCommand, type Host, targetOf } from '../image-command.ts';
 import { filesystemsOf, type Mounted, volumeName } from '../mounted.ts';
-import { counted } from '../output.ts';
 import type { Session } from '../session.ts';
 
 export function registerCheck(host: Host): void {
@@ -23,7 +22,7 @@ async function* findings({ volume, filesystem }: Mounted, session: Session): Asy
   try {
     for await (const finding of filesystem.check({ signal: session.signal, onProgress: progress.update })) {
       progress.end();
-      if (finding.severity === 'error') session.markFound();
+      if (finding.severity === 'error') session.markNotable();
       yield finding;
     }
   } finally {
@@ -45,10 +44,9 @@ async function printFindings(one: Mounted, session: Session): Promise<void> {
     counts[finding.severity]++;
     await output.print(`${name}: ${findingLine(finding)}`);
   }
-  const { error, warning } = counts;
-  const verdict = error === 0 ? 'consistent' : `not consistent: ${counted(error, 'error', 'errors')}`;
-  const odd = warning === 0 ? '' : `, ${counted(warning, 'warning', 'warnings')}`;
-  await output.print(`${name}: ${one.filesystem.type} is ${verdict}${odd}`);
+  const found = severityText(counts);
+  const verdict = `${counts.error === 0 ? 'consistent' : 'not consistent'}${found === '' ? '' : `: ${found}`}`;
+  await output.print(`${name}: ${one.filesystem.type} is ${verdict}`);
 }
 
 function findingLine({ severity, structure, offset, message, owners }: Finding): string {

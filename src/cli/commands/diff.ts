@@ -87,7 +87,7 @@ async function compare(first: BlockDevice, second: BlockDevice, options: DiffOpt
   } finally {
     progress.end();
   }
-  if (counts.ranges > 0) session.markFound();
+  if (counts.ranges > 0) session.markNotable();
   if (!quiet && options.json !== true) await output.print(summary(counts, first, second));
 }
 

@@ -1,8 +1,8 @@
 import path from 'node:path';
 import type { Command } from 'commander';
-import { escapeText, extract, formatBytes, unsupported } from '../../core/index.ts';
+import { escapeText, extract, formatLocator, madeText, unsupported } from '../../core/index.ts';
 import { addImageCommand, type Host, targetOf } from '../image-command.ts';
-import { counted, errorJson, errorLine } from '../output.ts';
+import { errorJson, errorLine } from '../output.ts';
 import type { ImageOptions } from '../session.ts';
 import { deviceOf, writeBytes } from '../target-bytes.ts';
 
@@ -39,22 +39,33 @@ export function registerExtract(host: Host): void {
       const progress = session.progress('Extracting');
       const { owner } = options;
       const name = path.posix.basename(target.path);
+      const made = { entries: 0 };
+      const onEntry = (): void => void made.entries++;
       const report = await extract(target.filesystem, target.node, name, destination!, {
         signal,
         owner,
+        onEntry,
         onProgress: progress.update,
-      }).finally(() => progress.end());
+      })
+        .catch((error: unknown) => {
+          progress.end();
+          if (signal.aborted && made.entries > 0)
+            session.note(`what was whole by then stays in ${escapeText(destination!)}; no file is half-written`);
+          throw error;
+        })
+        .finally(() => progress.end());
       const skipped = report.skipped.map((left) => ({ path: left.path, reason: left.reason }));
       if (options.json === true)
         await output.json({
           ...report,
           skipped: skipped.map((left) => ({ path: left.path, reason: errorJson(left.reason) })),
         });
-      else
-        session.note(
-          `${counted(report.files, 'file', 'files')} (${formatBytes(report.bytes)}), ${counted(report.directories, 'directory', 'directories')}, ${counted(report.symlinks + report.hardLinks, 'link', 'links')} extracted`,
-        );
-      for (const left of skipped) session.leaveOut(`left out ${escapeText(left.path)}: ${errorLine(left.reason)}`);
+      else session.note(`${madeText(report)} extracted`);
+      const base = target.node.kind === 'directory' ? target.path.replace(/\/$/, '') : path.posix.dirname(target.path);
+      for (const left of skipped) {
+        const place = formatLocator(target.volume.name, path.posix.join('/', base, left.path));
+        session.leaveOut(`left out ${place}: ${errorLine(left.reason)}`);
+      }
     },
   });
 }

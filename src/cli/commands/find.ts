@@ -35,7 +35,7 @@ const DAY_SECONDS = 86_400;
 export function registerFind(host: Host): void {
   addImageCommand<FindOptions>(host, {
     usage: 'find <image> [locator]',
-    description: 'the files below a place that are as the options say, all of them together',
+    description: 'the files below a place for which all of the options hold',
     examples: [
       "sectorscope find disk.qcow2 --name '*.log' --size +1MiB",
       'sectorscope find disk.qcow2 p2:/home --type f --mtime 2024-05-01..2024-05-31',
@@ -43,8 +43,12 @@ export function registerFind(host: Host): void {
     ],
     options: (command: Command) =>
       command
-        .option('--name <pattern>', 'names like that: *, ?, [a-z]; again for another that will do', collectPatterns)
-        .option('-i, --ignore-case', 'capital letters or not')
+        .option(
+          '--name <pattern>',
+          'names that match: *, ?, [a-z]; again for another pattern that will do',
+          collectPatterns,
+        )
+        .option('-i, --ignore-case', 'names in capital letters or small')
         .option('--type <letters>', 'f file, d directory, l link, c b devices, p fifo, s socket', parseTypes)
         .option('--size <n>', 'of that many bytes: 4096, +1MiB (at least), -1k (less)', parseSizes)
         .option(
@@ -52,7 +56,7 @@ export function registerFind(host: Host): void {
           'modified then, in UTC: 2024-05-01, 2024-05-01..2024-05-31, 2024-05-01.., ..2023',
           parseDays,
         )
-        .option('--deleted', 'deleted entries that are still there too'),
+        .option('--deleted', 'also deleted entries, as far as their directories have them still'),
     action: async (image, [locator], options, session) => {
       const starts = await startsOf(await targetOf(image, locator, session), session);
       const found = matching(

@@ -39,7 +39,7 @@ const MAX_CONTEXT_BYTES = 4096;
 export function registerGrep(host: Host): void {
   addImageCommand<GrepOptions>(host, {
     usage: 'grep <image> <pattern> [locator]',
-    description: 'where bytes or a text stand: on the disk, in a partition, in a file or all files below a directory',
+    description: 'where a text or bytes are: on the disk, in a partition, in a file or all files below a directory',
     examples: [
       'sectorscope grep disk.qcow2 password -i --encoding utf-8,utf-16le --context 20',
       "sectorscope grep disk.qcow2 --hex '55 aa ?? 00' p1",
@@ -50,11 +50,11 @@ export function registerGrep(host: Host): void {
       command
         .option('--hex', 'the pattern is bytes, such as 55 aa ?? 0? (? is any digit)')
         .option('--encoding <names>', `what the text is in: ${ENCODINGS.join(', ')} or both`, parseEncodings)
-        .option('-i, --ignore-case', 'capital letters or not, of ASCII')
+        .option('-i, --ignore-case', 'letters of ASCII, capital or small')
         .option('--files', 'the contents of files instead of the bytes of the disk or the partition')
-        .option('-c, --count', 'only how many there are')
-        .option('--limit <n>', 'stop after so many', parseCount)
-        .option('--context <n>', 'show so many bytes before and behind, and the match', parseContext),
+        .option('-c, --count', 'only the number of matches')
+        .option('--limit <n>', 'stop after so many matches', parseCount)
+        .option('--context <n>', 'also show the match, with so many bytes before and after it', parseContext),
     action: async (image, [text, locator], options, session) => {
       const search = new Search(patternsOf(text!, options));
       const target = await targetOf(image, locator, session);
@@ -67,7 +67,7 @@ export function registerGrep(host: Host): void {
         await (options.json === true ? session.output.json(found) : session.output.print(String(found.count)));
       } else if (options.json === true) await session.output.jsonArray(hitsJson(hits, sectorSize));
       else for await (const hit of hits) await session.output.print(hitLine(hit, sectorSize, options));
-      if (found.count === 0) session.markNone();
+      if (found.count === 0) session.markNotable();
     },
   });
 }

@@ -35,7 +35,7 @@ export function registerLs(host: Host): void {
       command
         .option('-l, --long', 'mode, links, owner, size, time of modification, link target')
         .option('-R, --recursive', 'everything below, with paths')
-        .option('--deleted', 'deleted entries that are still there too'),
+        .option('--deleted', 'also deleted entries, as far as their directories have them still'),
     action: async (image, [locator], options, session) => {
       const target = await targetOf(image, locator, session);
       const starts = await startsOf(target, session);
@@ -60,8 +60,10 @@ async function printListing(listing: Listing, isSeveral: boolean, options: LsOpt
   }
 }
 
-const UNKNOWN_FACTS = '??????????';
-const WIDTHS = { links: 3, id: 5, size: 11 } as const;
+/** In the place of facts that are not known. */
+const UNKNOWN_FACTS = ['??????????', '-', '-', '-', '-', '-'] as const;
+/** Of the columns before the name; the last is as wide as it is. */
+const WIDTHS = [10, 3, 5, 5, 11, 0] as const;
 
 async function longLine(
   { path, entry }: WalkedEntry,
@@ -71,23 +73,25 @@ async function longLine(
 ): Promise<string> {
   try {
     const node = await nodeOfEntry(filesystem, { path, entry }, session);
-    if (node === undefined) return `${UNKNOWN_FACTS}  ${name}, its inode ${entry.nodeId} is in use again`;
+    if (node === undefined) return longRow(UNKNOWN_FACTS, `${name}: inode ${entry.nodeId} is in use again`);
     const { major, minor } = ('device' in node ? node.device : undefined) ?? {};
     const size = major === undefined ? String(node.size) : `${major}, ${minor}`;
     const target = await linkTarget(node, session);
     const arrow = target === undefined ? '' : ` -> ${escapeText(target)}`;
     const modified = node.times.modified === undefined ? '-' : formatTimestamp(node.times.modified);
-    return [
-      formatMode(node.kind, node.mode),
-      String(node.linkCount ?? 1).padStart(WIDTHS.links),
-      String(node.uid ?? '-').padStart(WIDTHS.id),
-      String(node.gid ?? '-').padStart(WIDTHS.id),
-      size.padStart(WIDTHS.size),
-      modified,
-      name + arrow,
-    ].join(' ');
+    const [links, uid, gid] = [node.linkCount ?? 1, node.uid ?? '-', node.gid ?? '-'].map(String) as [
+      string,
+      string,
+      string,
+    ];
+    return longRow([formatMode(node.kind, node.mode), links, uid, gid, size, modified], name + arrow);
   } catch (error) {
     noteUnreadable(path, entry, error, session);
-    return `${UNKNOWN_FACTS}  ${name}`;
+    return longRow(UNKNOWN_FACTS, name);
   }
+}
+
+/** Mode, links, user, group, size, time of modification; the name last. */
+function longRow(facts: readonly string[], name: string): string {
+  return [...facts.map((fact, column) => fact.padStart(WIDTHS[column] ?? 0)), name].join(' ');
 }

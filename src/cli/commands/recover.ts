@@ -2,13 +2,15 @@ import { type Command, Option } from 'commander';
 import {
   CERTAINTIES,
   type Certainty,
+  DiskError,
   escapeText,
   fileDevice,
-  formatBytes,
   formatLocator,
   formatTimestamp,
   type Image,
   isAtLeast,
+  type Locator,
+  madeText,
   notFound,
   parseLocator,
   type RecoverableFile,
@@ -16,9 +18,10 @@ import {
   unsupported,
 } from '../../core/index.ts';
 import { nodeJson } from '../describe.ts';
+import { UsageError } from '../exit-codes.ts';
 import { addImageCommand, type Host } from '../image-command.ts';
 import { filesystemsOf, type Mounted, volumeName } from '../mounted.ts';
-import { counted, errorJson, errorLine, longTable } from '../output.ts';
+import { errorJson, errorLine, longTable } from '../output.ts';
 import type { ImageOptions, Session } from '../session.ts';
 import { writeBytes } from '../target-bytes.ts';
 
@@ -49,6 +52,7 @@ export function registerRecover(host: Host): void {
     examples: [
       'sectorscope recover disk.qcow2 p2',
       'sectorscope recover disk.qcow2 p2:/home/ada ./found',
+      "sectorscope recover disk.qcow2 '' ./found     # of all filesystems of the disk",
       'sectorscope recover disk.qcow2 p2:/home/ada/letter.txt - > letter.txt',
       'sectorscope recover --certainty damaged --json disk.qcow2 p2',
     ],
@@ -60,7 +64,9 @@ export function registerRecover(host: Host): void {
         )
         .option('--owner', 'with DEST: the user and the group by their numbers too (as root)'),
     action: async (image, [locator, destination], options, session) => {
-      const search = await searchOf(image, locator, session);
+      if (options.owner === true && (destination === undefined || destination === '-'))
+        throw new UsageError('--owner is for files that are written into a folder DEST');
+      const search = await searchOf(image, [locator, destination], session);
       if (destination === '-') await printOne(search, options, session);
       else if (destination !== undefined) await writeAll(search, destination, options, session);
       else if (options.json === true) await session.output.jsonArray(filesJson(search, options, session));
@@ -70,12 +76,27 @@ export function registerRecover(host: Host): void {
 }
 
 /** What the locator leads to: its path may be of a file that is no more. */
-async function searchOf(image: Image, locator: string | undefined, session: Session): Promise<Search> {
-  const place = parseLocator(locator);
+async function searchOf(
+  image: Image,
+  [locator, destination]: readonly (string | undefined)[],
+  session: Session,
+): Promise<Search> {
+  const place = placeOf(locator, destination);
   const isPath = place.kind === 'path';
   const target = await image.resolve(isPath ? { ...place, path: '/' } : place, { signal: session.signal });
   const base = isPath ? place.path.replace(/\/+$/, '') : '';
   return { mounted: await filesystemsOf(target, session), base: base === '' ? '/' : base };
+}
+
+/** Of two optional arguments one is the first: a folder alone is likely meant for DEST. */
+function placeOf(locator: string | undefined, destination: string | undefined): Locator {
+  try {
+    return parseLocator(locator);
+  } catch (error) {
+    if (!(error instanceof DiskError) || destination !== undefined) throw error;
+    const expected = "a LOCATOR such as p2, before DEST, or '' for the whole disk";
+    throw notFound({ layer: 'recover', expected, found: locator, cause: error });
+  }
 }
 
 /** What is wanted, as it is found; those that are not sure enough are counted, and said at the end. */
@@ -85,6 +106,7 @@ async function* search(
   session: Session,
 ): AsyncGenerator<Found, void> {
   const left = new Map<Certainty, number>();
+  let isAny = false;
   for (const one of mounted) {
     const progress = session.progress(`Searching ${volumeName(one.volume)}`);
     try {
@@ -93,6 +115,7 @@ async function* search(
         if (!isBelow(file.path, base) || (options.key !== undefined && options.key !== file.key)) continue;
         if (isAtLeast(file.certainty, options.certainty)) {
           progress.end();
+          isAny = true;
           yield { mounted: one, file };
         } else left.set(file.certainty, (left.get(file.certainty) ?? 0) + 1);
       }
@@ -100,9 +123,19 @@ async function* search(
       progress.end();
     }
   }
+  if (!isAny && left.size === 0) nothingFound(base, options, session);
   if (left.size === 0) return;
   const counts = [...left].map(([certainty, count]) => `${count} ${certainty}`).join(', ');
   session.note(`left out: ${counts}; --certainty ${[...left.keys()].at(-1)} has them too`);
+}
+
+/** What was named must be there; in a whole filesystem there need be nothing. */
+function nothingFound(base: string, { key }: RecoverOptions, session: Session): void {
+  if (key !== undefined || base !== '/') {
+    const expected = 'a deleted file, or an earlier version';
+    throw notFound({ layer: 'recover', structure: key ?? base, expected, found: 'none' });
+  }
+  session.note('nothing deleted was found');
 }
 
 function isBelow(path: string | undefined, base: string): boolean {
@@ -120,7 +153,7 @@ async function* rows(wanted: Search, options: RecoverOptions, session: Session):
     const name = path === undefined ? `${mounted.volume.name}:(no name)` : formatLocator(mounted.volume.name, path);
     const deleted = node.times.deleted === undefined ? '-' : formatTimestamp(node.times.deleted);
     const slash = node.kind === 'directory' ? '/' : '';
-    yield [certainty, String(node.size), deleted, key, `${name}${slash}`, `${source}: ${escapeText(reason)}`];
+    yield [certainty, String(node.size), deleted, key, `${name}${slash}  (${source}: ${escapeText(reason)})`];
   }
 }
 
@@ -138,8 +171,10 @@ async function* filesJson(wanted: Search, options: RecoverOptions, session: Sess
 /** The surest of what is wanted, and of equals the one that was deleted last, to standard output. */
 async function printOne(wanted: Search, options: RecoverOptions, session: Session): Promise<void> {
   let best: Found | undefined;
+  let count = 0;
   for await (const found of search(wanted, options, session)) {
     if (found.file.node.kind !== 'file') continue;
+    count++;
     if (best === undefined || !isAtLeast(best.file.certainty, found.file.certainty)) best = found;
   }
   if (best === undefined) {
@@ -148,6 +183,7 @@ async function printOne(wanted: Search, options: RecoverOptions, session: Sessio
   }
   const { filesystem } = best.mounted;
   const { key, certainty, reason, node } = best.file;
+  if (count > 1) session.note(`${key} of ${count} files: --key KEY takes another, and without DEST they are listed`);
   if (certainty !== 'intact') session.note(`${key}: ${certainty}: ${escapeText(reason)}`);
   if (node.kind !== 'file') throw unsupported({ layer: 'recover', expected: 'a file', found: node.kind });
   await writeBytes(fileDevice(filesystem, node), session);
@@ -156,13 +192,21 @@ async function printOne(wanted: Search, options: RecoverOptions, session: Sessio
 async function writeAll(wanted: Search, destination: string, options: RecoverOptions, session: Session): Promise<void> {
   const folder = await RecoveryFolder.create(destination, { owner: options.owner });
   const written = recovered(folder, wanted, options, session);
-  if (options.json === true) await session.output.jsonArray(written);
-  else for await (const { certainty, host } of written) await session.output.print(`${certainty}  ${escapeText(host)}`);
+  try {
+    if (options.json === true) await session.output.jsonArray(written);
+    else
+      for await (const { certainty, host } of written) await session.output.print(`${certainty}  ${escapeText(host)}`);
+  } catch (error) {
+    if (session.signal.aborted) {
+      await folder.finish();
+      session.note(
+        `${madeText(folder.report)} recovered to ${escapeText(destination)} by then stay; none is half-written`,
+      );
+    }
+    throw error;
+  }
   await folder.finish();
-  const { files, bytes, directories, symlinks } = folder.report;
-  session.note(
-    `${counted(files, 'file', 'files')} (${formatBytes(bytes)}), ${counted(directories, 'directory', 'directories')}, ${counted(symlinks, 'link', 'links')} recovered`,
-  );
+  session.note(`${madeText(folder.report)} recovered`);
 }
 
 /** Writes what is found; what cannot be written, or not whole, is said. */

@@ -1,9 +1,7 @@
 import {
-  ACL_ATTRIBUTES,
-  type AclEntry,
+  aclOf,
   aclText,
   type Directory,
-  decodeAcl,
   type ExtendedAttribute,
   errorText,
   escapeText,
@@ -18,13 +16,13 @@ import {
   type RegularFile,
   type Target,
   textOrHex,
-  unsupported,
 } from '../../core/index.ts';
 import { nodeJson } from '../describe.ts';
 import { addImageCommand, type Host, targetOf } from '../image-command.ts';
 import { mapRows, printMap } from '../map-rows.ts';
 import { errorJson, errorLine, table } from '../output.ts';
 import type { Session } from '../session.ts';
+import { wantsPath } from '../wants-path.ts';
 
 type NodeTarget = Extract<Target, { kind: 'node' }>;
 
@@ -35,8 +33,7 @@ export function registerStat(host: Host): void {
     examples: ['sectorscope stat disk.qcow2 p2:/etc/passwd', 'sectorscope stat --json disk.qcow2 p2:/etc'],
     action: async (image, [locator], options, session) => {
       const target = await targetOf(image, locator, session, false);
-      if (target.kind !== 'node')
-        throw unsupported({ layer: 'stat', expected: 'a path, such as p1:/', found: `the bytes of a ${target.kind}` });
+      if (target.kind !== 'node') throw wantsPath('stat', target);
       if (options.json === true) await session.output.json(await statJson(target, session));
       else await printStat(target, session);
     },
@@ -114,11 +111,6 @@ async function printStat(target: NodeTarget, session: Session): Promise<void> {
   await tried(session, 'extents', () =>
     printMap(mapRows(extentsOf(target, node, session), target.image.layers), target.image, output),
   );
-}
-
-/** The entries of an access control list; undefined for any other attribute. */
-function aclOf({ name, value }: ExtendedAttribute): readonly AclEntry[] | undefined {
-  return ACL_ATTRIBUTES[name] === undefined ? undefined : decodeAcl(value);
 }
 
 function valueText(attribute: ExtendedAttribute): string {

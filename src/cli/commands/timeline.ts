@@ -24,7 +24,8 @@ export function registerTimeline(host: Host): void {
       'sectorscope timeline disk.qcow2 > body && mactime -b body -d > timeline.csv',
       'sectorscope timeline --deleted --json disk.qcow2 p2:/home',
     ],
-    options: (command: Command) => command.option('--deleted', 'deleted entries that are still there too'),
+    options: (command: Command) =>
+      command.option('--deleted', 'also deleted entries, as far as their directories have them still'),
     action: async (image, [locator], options, session) => {
       const starts = await startsOf(await targetOf(image, locator, session), session);
       const toLine = options.json === true ? jsonLine : bodyLine;

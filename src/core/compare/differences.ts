@@ -1,4 +1,5 @@
 import type { BlockDevice, ByteRange } from '../device/block-device.ts';
+import type { OnProgress } from '../device/progress.ts';
 import { readAhead } from '../device/read-ahead.ts';
 import { cut, PieceComparison } from './compare-piece.ts';
 import { type Segment, segments } from './segments.ts';
@@ -6,7 +7,7 @@ import { type Segment, segments } from './segments.ts';
 export interface CompareOptions {
   readonly signal?: AbortSignal | undefined;
   /** Told how far the comparison has come, in bytes of the larger device. */
-  readonly onProgress?: ((progress: { readonly done: number; readonly total: number }) => void) | undefined;
+  readonly onProgress?: OnProgress | undefined;
   /** Bytes, a power of two: differences are whole sectors of this size. The first device's own unless given. */
   readonly sectorSize?: number | undefined;
   /** Whether all that one device has past the other's end is a difference; otherwise zeros there are none. */

@@ -1,4 +1,5 @@
 import type { ReadOptions } from '../device/block-device.ts';
+import type { OnProgress } from '../device/progress.ts';
 
 /** `error`: the filesystem is not consistent; `warning`: odd, and put right in passing or left as it is by the real checker, whose verdict it does not change; `note`: worth knowing. */
 export type Severity = 'error' | 'warning' | 'note';
@@ -19,5 +20,5 @@ export interface Finding {
 
 export interface CheckOptions extends ReadOptions {
   /** How far the check is, in bytes of the metadata that it reads. */
-  readonly onProgress?: ((progress: { readonly done: number; readonly total: number }) => void) | undefined;
+  readonly onProgress?: OnProgress | undefined;
 }

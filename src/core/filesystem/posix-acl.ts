@@ -1,5 +1,6 @@
 import { hasBit } from '../bytes/bits.ts';
 import { Struct, u16le, u32le, viewOf } from '../bytes/struct.ts';
+import type { ExtendedAttribute } from './filesystem.ts';
 
 export type AclTag = 'user' | 'group' | 'mask' | 'other';
 
@@ -12,10 +13,7 @@ export interface AclEntry {
 }
 
 /** The attributes that are lists: of the file, and what a directory gives to files that are made in it. */
-export const ACL_ATTRIBUTES: Readonly<Record<string, 'access' | 'default'>> = {
-  'system.posix_acl_access': 'access',
-  'system.posix_acl_default': 'default',
-};
+const ACL_ATTRIBUTES: ReadonlySet<string> = new Set(['system.posix_acl_access', 'system.posix_acl_default']);
 
 /** `struct ext4_acl_entry`; without a number it is the first half of that (kernel, fs/ext4/acl.h). */
 const ENTRY = new Struct('acl', 'entry', { tag: u16le(0), permissions: u16le(2) });
@@ -34,6 +32,11 @@ const TAGS: Readonly<Record<number, { readonly tag: AclTag; readonly hasId: bool
   16: { tag: 'mask', hasId: false },
   32: { tag: 'other', hasId: false },
 };
+
+/** The entries of an attribute that is an access control list; undefined for any other, and for one that makes no sense. */
+export function aclOf({ name, value }: ExtendedAttribute): readonly AclEntry[] | undefined {
+  return ACL_ATTRIBUTES.has(name) ? decodeAcl(value) : undefined;
+}
 
 /** The entries of a POSIX access control list as its attribute has it; undefined for what is none. */
 export function decodeAcl(value: Uint8Array): AclEntry[] | undefined {

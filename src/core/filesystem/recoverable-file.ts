@@ -1,4 +1,5 @@
 import type { ReadOptions } from '../device/block-device.ts';
+import type { OnProgress } from '../device/progress.ts';
 import type { FileNode } from './filesystem.ts';
 
 /**
@@ -34,5 +35,5 @@ export interface RecoverableFile {
 
 export interface RecoverableOptions extends ReadOptions {
   /** How far the search is, in bytes of the metadata that it reads. */
-  readonly onProgress?: ((progress: { readonly done: number; readonly total: number }) => void) | undefined;
+  readonly onProgress?: OnProgress | undefined;
 }

@@ -4,18 +4,13 @@ import { isZero } from '../bytes/is-zero.ts';
 import { roundDown } from '../bytes/rounding.ts';
 import type { BlockDevice, ByteRange } from '../device/block-device.ts';
 import { BufferPool } from '../device/buffer-pool.ts';
+import type { OnProgress } from '../device/progress.ts';
 import { readAhead } from '../device/read-ahead.ts';
 import { writtenRanges } from './written-ranges.ts';
 
-export interface Progress {
-  /** Bytes dealt with so far, holes included. */
-  readonly done: number;
-  readonly total: number;
-}
-
 export interface CopyOptions {
   readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((progress: Progress) => void) | undefined;
+  readonly onProgress?: OnProgress | undefined;
 }
 
 /** The smallest run of zeros that becomes a hole: the block size of nearly every host filesystem, in bytes. */

@@ -4,7 +4,7 @@ import { type FileTimes, loadNative } from '../../native/index.ts';
 import { bitField } from '../bytes/bits.ts';
 import { encodeName } from '../bytes/text.ts';
 import { takeTurn } from '../device/take-turn.ts';
-import { denied } from '../errors.ts';
+import { corrupt, denied } from '../errors.ts';
 import type { FileNode, FileSystem, NodeTimes, RegularFile, Timestamp } from '../filesystem/filesystem.ts';
 import { fileDevice } from '../filesystem/read-file.ts';
 import { type CopyOptions, copySparse } from './copy-sparse.ts';
@@ -73,6 +73,10 @@ export class HostNodes {
 
   /** A link with its target as it stands; it is not followed. */
   async link(target: string, hostPath: Buffer, facts: NodeFacts): Promise<void> {
+    if (target.includes('\0')) {
+      const found = 'one that no host has: there is a NUL in it';
+      throw corrupt({ layer: 'output', structure: 'symbolic link', expected: 'a target', found });
+    }
     await fs.symlink(Buffer.from(encodeName(target)), hostPath);
     if (this.#owner) await setOwner(hostPath, facts);
     await this.#setTimes(hostPath, facts.times);

@@ -33,7 +33,7 @@ export async function checkFolder(folder: string): Promise<void> {
 
 /**
  * Makes a file whole or not at all: `fill` writes to a temporary name beside it (its second argument), which is renamed when
- * everything is written, and removed when anything fails or is cancelled.
+ * everything is written, and removed when anything fails or is canceled.
  */
 export async function writeNewFile(
   path: string,

@@ -20,5 +20,6 @@ export function formatCount(value: number): string {
 
 /** A size for people and to the byte: `1.5 KiB (1,536 bytes)`. */
 export function formatExactBytes(bytes: number): string {
-  return bytes < 1024 ? `${bytes} bytes` : `${formatBytes(bytes)} (${formatCount(bytes)} bytes)`;
+  if (bytes < 1024) return bytes === 1 ? '1 byte' : `${bytes} bytes`;
+  return `${formatBytes(bytes)} (${formatCount(bytes)} bytes)`;
 }

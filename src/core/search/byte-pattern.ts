@@ -37,7 +37,7 @@ export function textPattern(text: string, encoding: TextEncodingName, ignoreCase
 export function hexPattern(text: string): BytePattern {
   const digits = text.replaceAll(/\s+/g, '');
   if (!/^(?:[0-9a-f?]{2})+$/i.test(digits))
-    throw unsupported({ layer: 'search', expected: 'bytes such as 55 aa ?? 0?', found: text });
+    throw unsupported({ layer: 'search', structure: 'pattern', expected: 'bytes such as 55 aa ?? 0?', found: text });
   const length = digits.length / 2;
   const values = new Uint8Array(length);
   const masks = new Uint8Array(length);

@@ -1,4 +1,5 @@
 import type { BlockDevice, ReadOptions } from '../device/block-device.ts';
+import type { OnProgress } from '../device/progress.ts';
 import { readAhead } from '../device/read-ahead.ts';
 import { takeTurn } from '../device/take-turn.ts';
 import { type BytePattern, matchesZeros } from './byte-pattern.ts';
@@ -24,7 +25,7 @@ export interface MatchBatch {
 }
 
 export interface SearchOptions extends ReadOptions {
-  readonly onProgress?: ((progress: { readonly done: number; readonly total: number }) => void) | undefined;
+  readonly onProgress?: OnProgress | undefined;
 }
 
 interface Piece {

@@ -8,12 +8,14 @@ const PROMPT_TITLES = {
   filter: 'Filter: ',
   find: 'Find files: ',
   extract: 'Extract to: ',
+  recover: 'Recover to: ',
 } as const;
 const PROMPT_EXAMPLES = {
   goto: '0x1f0  2048s  +512  p2:/etc/passwd  layer=1/p2',
   filter: 'part of a name in this directory',
   find: 'part of a name, *.log, or with a slash of the path',
   extract: 'a new or empty folder, or a file',
+  recover: 'a new or empty folder, or a file',
 } as const;
 
 /** A prompt in one line: its title, the text about the caret, and what is wrong with it or an example. */

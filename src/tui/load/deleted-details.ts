@@ -76,8 +76,8 @@ export function recoverableSection({ label, file }: RecoverableItem): Section {
 }
 
 const CERTAINTY_WORDS = {
-  intact: 'its content is still its own',
-  likely: 'the place of its content is inferred',
-  damaged: 'a part of its content is lost or another file’s',
+  intact: 'by all that is known nobody had its blocks since',
+  likely: 'nothing speaks against it, but others may have had its blocks since',
+  damaged: 'some of its content is lost, or another file’s',
   lost: 'only its name and facts are left',
 } as const;

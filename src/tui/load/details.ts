@@ -27,7 +27,7 @@ const MAX_TABLE_ROWS = 50;
 const RECOVERABLES_FACTS: readonly Fact[] = [
   ['shows', 'deleted files, earlier versions and chains without a name, as far as they can be found'],
   ['to do', 'open it to search the filesystem; Esc stops; x recovers one, or here all that are likely'],
-  ['certainty', 'intact, likely (inferred), damaged (in part), lost (only its facts)'],
+  ['certainty', 'intact, likely (not sure), damaged (in part), lost (only its facts)'],
 ];
 
 /** Everything the details tab says of an item. */

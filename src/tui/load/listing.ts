@@ -6,6 +6,7 @@ import {
   type FileSystem,
   withKind,
 } from '../../core/index.ts';
+import { inNameOrder, type Ranked, ranked } from '../text/name-order.ts';
 import type { EntryItem, TreeItem } from './tree-item.ts';
 
 /** A directory is listed as far as this many entries; the row after them says so. */
@@ -27,7 +28,7 @@ export async function listDirectory(
   showDeleted: boolean,
   signal: AbortSignal,
 ): Promise<TreeItem[]> {
-  const sortable: { readonly item: EntryItem; readonly rank: number; readonly key: string }[] = [];
+  const sortable: (Ranked & { readonly item: EntryItem })[] = [];
   let lookups = 0;
   let failure: unknown;
   let isCut = false;
@@ -39,29 +40,19 @@ export async function listDirectory(
       }
       const isLookedUp = found.kind === 'unknown' && lookups++ < MAX_KIND_LOOKUPS;
       const entry = isLookedUp ? await kindOrUnknown(place.filesystem, found, signal) : found;
-      sortable.push({
-        item: entryItem(place, entry),
-        rank: entry.kind === 'directory' ? 0 : 1,
-        key: entry.name.toLowerCase(),
-      });
+      sortable.push({ item: entryItem(place, entry), ...ranked(entry.name, entry.kind === 'directory') });
     }
   } catch (error) {
     signal.throwIfAborted();
     // What was read before the damage is shown, and the damage below it.
     failure = error;
   }
-  sortable.sort(
-    (left, right) => left.rank - right.rank || compare(left.key, right.key) || compare(left.item.name, right.item.name),
-  );
+  sortable.sort(inNameOrder);
   const items: TreeItem[] = sortable.map(({ item }) => item);
   if (isCut) items.push({ kind: 'note', text: `only the first ${MAX_LISTED_ENTRIES} entries are listed` });
   if (failure !== undefined) items.push(errorItem(failure));
   if (items.length === 0) items.push({ kind: 'note', text: '(empty)' });
   return items;
-}
-
-function compare(left: string, right: string): number {
-  return left < right ? -1 : left > right ? 1 : 0;
 }
 
 function entryItem({ volume, filesystem, parent }: ListingPlace, entry: DirectoryEntry): EntryItem {

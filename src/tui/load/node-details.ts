@@ -1,5 +1,7 @@
 import type { Directory, ExtendedAttribute, Extent, FileNode, NodeTimes, RegularFile } from '../../core/index.ts';
 import {
+  aclOf,
+  aclText,
   decodeName,
   errorText,
   escapeText,
@@ -20,6 +22,7 @@ const MAX_COUNTED_EXTENTS = 10_000;
 /** Attribute values are shown as far as this many bytes. */
 const MAX_SHOWN_VALUE_BYTES = 64;
 const MAX_SHOWN_ATTRIBUTES = 64;
+const MAX_SHOWN_ACL_ENTRIES = 64;
 
 /** Everything about a file, directory, link or special file; of one that is not there any more, what is left. */
 export async function fileDetails(item: FileItem, signal: AbortSignal): Promise<Details> {
@@ -158,11 +161,18 @@ function extentText(extent: Extent, base: number, sectorSize: number): string {
 function attributeSection(attributes: readonly ExtendedAttribute[]): Section {
   const facts = attributes
     .slice(0, MAX_SHOWN_ATTRIBUTES)
-    .map(({ name, value }): Fact => [escapeText(name), valueText(value)]);
+    .map((attribute): Fact => [escapeText(attribute.name), attributeText(attribute)]);
   const more = attributes.length - facts.length;
   if (more > 0) facts.push(['…', `${formatCount(more)} more`]);
   const count = attributes.length > 1 ? ` (${formatCount(attributes.length)})` : '';
   return { title: `Extended attributes${count}`, facts };
+}
+
+function attributeText(attribute: ExtendedAttribute): string {
+  const acl = aclOf(attribute);
+  if (acl === undefined) return valueText(attribute.value);
+  const more = acl.length > MAX_SHOWN_ACL_ENTRIES ? `,… (${formatCount(acl.length)} entries)` : '';
+  return aclText(acl.slice(0, MAX_SHOWN_ACL_ENTRIES)) + more;
 }
 
 function valueText(value: Uint8Array): string {

@@ -1,4 +1,12 @@
-import { errorText, escapeText, formatBytes, formatCount, type RecoverableFile, takeTurn } from '../../core/index.ts';
+import {
+  errorText,
+  escapeText,
+  formatBytes,
+  formatCount,
+  type Progress,
+  type RecoverableFile,
+  takeTurn,
+} from '../../core/index.ts';
 import { pace } from './pace.ts';
 import type { RecoverableItem, TreeItem } from './tree-item.ts';
 
@@ -25,7 +33,7 @@ export async function findRecoverables(
     tell({ items, progress: `${place === '' ? 'searching' : place}, ${formatCount(count)} found; Esc stops` });
     items = [];
   };
-  const onProgress = ({ done, total }: { readonly done: number; readonly total: number }): void => {
+  const onProgress = ({ done, total }: Progress): void => {
     place = `searched ${share(done, total)}`;
     tellSome();
   };

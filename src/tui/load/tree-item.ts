@@ -113,6 +113,11 @@ function isBelowDeleted(item: EntryItem): boolean {
   return false;
 }
 
+/** What is got back, not only got out: a deleted entry, or what a search for such files finds. */
+export function isGone(item: TreeItem): boolean {
+  return item.kind === 'recoverable' || item.kind === 'recoverables' || (item.kind === 'entry' && isBelowDeleted(item));
+}
+
 /** The absolute path of an entry, as the image has it. */
 export function pathOf(item: EntryItem): string {
   const names: string[] = [];

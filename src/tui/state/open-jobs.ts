@@ -1,5 +1,5 @@
 import { escapeText, type Volume } from '../../core/index.ts';
-import type { TreeItem } from '../load/tree-item.ts';
+import { isGone, type TreeItem } from '../load/tree-item.ts';
 import { baseName, itemLabel } from '../text/item-label.ts';
 import type { Prompt, TuiState } from './state.ts';
 import { withTree } from './subject.ts';
@@ -77,7 +77,7 @@ export function openExtract(state: TuiState): TuiState {
     return said(state, 'lost: nothing of its content is left to recover');
   if (extractable(item) === undefined && item.kind !== 'recoverables')
     return said(state, 'nothing to extract here: select a file, a directory or a filesystem');
-  return prompted(state, 'extract', known ?? `./${hostName(item)}`);
+  return prompted(state, isGone(item) ? 'recover' : 'extract', known ?? `./${hostName(item)}`);
 }
 
 /** A name for what is extracted that any host takes and any terminal shows. */
@@ -114,7 +114,7 @@ export function acceptedExtract(state: TuiState, prompt: Prompt): TuiState {
   const job = extractJob(state.subject.item, destination);
   const closed: TuiState = { ...state, prompt: undefined };
   if (job === undefined) return closed;
-  const verb = job.kind === 'recover' ? 'Recovering' : 'Extracting';
+  const verb = isGone(job.item) ? 'Recovering' : 'Extracting';
   const title = `${verb} ${itemName(job.item)} to ${escapeText(destination)}`;
   return startTask({ ...closed, destination: { subject: state.subject.id, text: destination } }, job, title);
 }

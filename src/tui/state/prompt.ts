@@ -89,7 +89,7 @@ function accepted(state: TuiState, prompt: Prompt): TuiState {
   const text = prompt.text.trim();
   const closed: TuiState = { ...state, prompt: undefined };
   if (prompt.kind === 'find') return acceptedFind(state, prompt);
-  if (prompt.kind === 'extract') return acceptedExtract(state, prompt);
+  if (prompt.kind === 'extract' || prompt.kind === 'recover') return acceptedExtract(state, prompt);
   if (prompt.kind === 'filter') {
     if (matchCount(state.tree) > 0) return { ...closed, pane: 'tree' };
     const message =

@@ -2,6 +2,7 @@ import { escapeText } from '../../core/index.ts';
 import type { Command } from '../keymap.ts';
 import { locatorOf } from '../load/tree-item.ts';
 import { gotoOffset, moveInHex, realigned } from './hex-view.ts';
+import { endedSearch } from './match-order.ts';
 import { openExtract, openFilter, startCheck } from './open-jobs.ts';
 import { openPrompt, promptCommand, typeIntoPrompt } from './prompt.ts';
 import { matchesArrived, nextMatch } from './search.ts';
@@ -171,7 +172,7 @@ function showReport(state: TuiState): TuiState {
 /** A search knows when all of its matches are there. */
 function searchEnded(state: TuiState, action: TaskAction): TuiState {
   const isOver = action.type === 'task-ended' && state.task?.id === action.task && state.task.job.kind === 'find';
-  return isOver && state.search !== undefined ? { ...state, search: { ...state.search, isOver: true } } : state;
+  return isOver && state.search !== undefined ? { ...state, search: endedSearch(state.search) } : state;
 }
 
 function showing(state: TuiState, tab: Tab): TuiState {

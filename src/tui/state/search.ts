@@ -9,6 +9,7 @@ export interface Match {
   readonly volume: Volume;
   /** As the image has it. */
   readonly path: string;
+  readonly isDirectory: boolean;
   /** Set for a deleted entry, which only its number tells from others of the same name. */
   readonly deletedId: number | undefined;
 }

@@ -32,7 +32,7 @@ export interface Page<Content> {
 }
 
 export interface Prompt {
-  readonly kind: 'goto' | 'filter' | 'find' | 'extract';
+  readonly kind: 'goto' | 'filter' | 'find' | 'extract' | 'recover';
   readonly text: string;
   /** Where typing goes, in UTF-16 units. */
   readonly caret: number;

@@ -41,6 +41,9 @@ export interface Report {
   readonly left: number;
 }
 
+/** What an outcome says of a report with entries; the report's own page does without. */
+export const REPORT_KEY_NOTE = ' (r lists them)';
+
 /** The entries that a report keeps. */
 export const MAX_REPORT_ENTRIES = 10_000;
 
@@ -96,8 +99,9 @@ export function taskTold(state: TuiState, action: TaskAction): TuiState {
   return {
     ...state,
     task: undefined,
-    report: { ...told, summary: action.summary.text },
-    message: action.summary,
+    report: { ...told, summary: action.summary.text.replace(REPORT_KEY_NOTE, '') },
+    // On its own page it stands at the top already.
+    message: state.overlay?.kind === 'report' ? undefined : action.summary,
     isDone: state.isDone || state.isLeaving,
   };
 }

@@ -1,4 +1,4 @@
-import { clamp } from '../../core/index.ts';
+import { clamp, firstAtLeast } from '../../core/index.ts';
 import { itemLabel } from '../text/item-label.ts';
 import { endOfSubtree, type TreeFilter, type TreeRow, type TreeState } from './tree.ts';
 
@@ -95,26 +95,14 @@ export function matchCount(tree: TreeState): number {
 export function matchFrom(tree: TreeState, from: number): number {
   const matches = shown(tree)?.matches;
   if (matches === undefined || matches.length === 0) return -1;
-  return matches[lowerBound(matches, from)] ?? matches[0]!;
+  return matches[firstAtLeast(matches, from)] ?? matches[0]!;
 }
 
 /** The text to highlight in the row at `index`, where the filter applies to it. */
 export function highlightAt(tree: TreeState, index: number): string {
   const found = shown(tree);
   if (found === undefined) return '';
-  return found.matches[lowerBound(found.matches, index)] === index ? found.filter.text : '';
-}
-
-/** The first position in ascending `values` whose value is at least `wanted`. */
-function lowerBound(values: Uint32Array, wanted: number): number {
-  let low = 0;
-  let high = values.length;
-  while (low < high) {
-    const middle = Math.floor((low + high) / 2);
-    if (values[middle]! < wanted) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  return found.matches[firstAtLeast(found.matches, index)] === index ? found.filter.text : '';
 }
 
 /** How many rows are shown. */
@@ -125,7 +113,7 @@ export function shownCount(tree: TreeState): number {
 /** Where the selection is among the rows that are shown. */
 export function selectedPosition(tree: TreeState): number {
   const rows = shownRows(tree);
-  return rows === undefined ? tree.selected : lowerBound(rows, tree.selected);
+  return rows === undefined ? tree.selected : firstAtLeast(rows, tree.selected);
 }
 
 /** The selection moved to that place among the rows that are shown. */
@@ -147,6 +135,6 @@ export function scrollToSelection(tree: TreeState, height: number): TreeState {
 export function withLivingFilter(tree: TreeState): TreeState {
   if (tree.filter === undefined || tree.filter.text === '') return tree;
   const rows = shownRows(tree);
-  const isHidden = rows === undefined || rows[lowerBound(rows, tree.selected)] !== tree.selected;
+  const isHidden = rows === undefined || rows[firstAtLeast(rows, tree.selected)] !== tree.selected;
   return isHidden ? { ...tree, filter: undefined } : tree;
 }

@@ -25,7 +25,8 @@ export function formatTime(time: Timestamp): string {
   const date = new Date(time.seconds * 1000);
   if (Number.isNaN(date.getTime())) return `${time.seconds} seconds after 1970 ${zone}`;
   const [day, clock] = date.toISOString().replace('Z', '').split('T') as [string, string];
-  return `${day} ${clock.slice(0, 8)}.${String(time.nanoseconds).padStart(9, '0')} ${zone}`;
+  const fraction = time.nanoseconds === 0 ? '' : `.${String(time.nanoseconds).padStart(9, '0')}`;
+  return `${day} ${clock.slice(0, 8)}${fraction} ${zone}`;
 }
 
 /** `2024-05-06 07:08`, of milliseconds since 1970, in UTC. */

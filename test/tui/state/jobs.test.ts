@@ -48,6 +48,16 @@ test('find goes through the whole filesystem, jumps to the first match, and n an
     t.regex(driver.state.message?.text ?? '', /^match \d of 4: p1:\//);
   }
   t.deepEqual([...seen].sort(), ['a.conf', 'conf.d/', 'notes.CONF', 'old.conf']);
+  const rows = driver.state.tree.rows.map(({ item }) => item);
+  const places = (driver.state.search?.matches ?? []).map(({ path }) =>
+    rows.findIndex((item) => 'name' in item && path.endsWith(`/${item.name}`)),
+  );
+  t.deepEqual(
+    places,
+    [...places].sort((left, right) => left - right),
+    'in the order of the rows',
+  );
+
   t.is(driver.selected, at, 'around the end');
   driver.press('find-previous');
   await driver.settle();
@@ -95,7 +105,7 @@ test('a damaged filesystem does not end a search of the disk: it is told', async
   const driver = await (await drive()).goto('p1');
   driver.press('first');
   await find(driver, 'passwd');
-  t.regex(driver.state.message?.text ?? '', /^1 of 6 names .*; 1 place could not be read: press r/);
+  t.regex(driver.state.message?.text ?? '', /^1 of 6 names .*; 1 place could not be read \(r lists them\)/);
   t.regex(driver.state.report?.entries.at(-1)?.text ?? '', /expected magic 0xef53/);
 });
 
@@ -217,11 +227,11 @@ test('a check opens its report, words each severity, and gives a verdict', async
   t.is(driver.state.overlay?.kind, 'report');
   await driver.settle();
   const { report } = driver.state;
-  t.is(report?.summary, 'p1: ext4 is not consistent: 1 error, 1 warning, 1 note (r lists them)');
+  t.is(report?.summary, 'p1: ext4 is not consistent: 1 error, 1 warning, 1 note');
   t.deepEqual(report?.entries, [
-    { tone: 'error', head: 'error: p1 block 77 at 0x400', text: 'claimed twice\\x1b[2J (/a, /b\\u{202e})' },
-    { tone: 'warning', head: 'warning: p1 inode 12', text: 'odd' },
-    { tone: 'note', head: 'note: p1 superblock', text: 'worth knowing' },
+    { tone: 'error', head: 'error: block 77 at 0x400', text: 'claimed twice\\x1b[2J (/a, /b\\u{202e})' },
+    { tone: 'warning', head: 'warning: inode 12', text: 'odd' },
+    { tone: 'note', head: 'note: superblock', text: 'worth knowing' },
   ]);
 });
 
@@ -229,7 +239,7 @@ test('a check of the disk tells a filesystem that cannot be opened; without find
   const driver = await drive();
   driver.press('first', 'check');
   await driver.settle();
-  t.is(driver.state.report?.summary, 'p1: ext4 is consistent; p2 cannot be opened (r lists them)');
+  t.is(driver.state.report?.summary, 'p1: ext4 is consistent; p2 cannot be opened');
   const sound = await drive();
   sound.press('check');
   await sound.settle();

@@ -13,6 +13,7 @@ test('times to the nanosecond, before 1970 and out of range', (t) => {
     formatTime({ seconds: -1, nanoseconds: 999_999_999, zone: 'local' }),
     '1969-12-31 23:59:59.999999999 local time',
   );
+  t.is(formatTime({ seconds: 1_700_000_000, nanoseconds: 0, zone: 'local' }), '2023-11-14 22:13:20 local time');
   t.is(formatTime({ seconds: 1e15, nanoseconds: 0, zone: 'utc' }), '1000000000000000 seconds after 1970 UTC');
 });
 

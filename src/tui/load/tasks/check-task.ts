@@ -4,11 +4,12 @@ import {
   escapeUnprintable,
   type FileSystem,
   type Finding,
-  formatCount,
+  type Progress,
   type Severity,
+  severityText,
   takeTurn,
 } from '../../../core/index.ts';
-import type { Job, ReportEntry } from '../../state/task.ts';
+import { type Job, REPORT_KEY_NOTE, type ReportEntry } from '../../state/task.ts';
 import { formatOffset } from '../../text/format.ts';
 import { share, volumeName } from '../recoverables.ts';
 import type { Outcome, Teller } from './run-task.ts';
@@ -34,34 +35,35 @@ export async function checkFilesystems({ volumes }: CheckJob, teller: Teller, si
       continue;
     }
     if (filesystem === undefined) continue;
-    const counts = await checkOne(filesystem, name, teller, signal);
-    const found = `${counted(counts)}${signal.aborted ? ' until it was canceled' : ''}`;
+    const prefix = volumes.length > 1 ? `${name}: ` : '';
+    const counts = await checkOne(filesystem, { name, prefix }, teller, signal);
+    const found = `${severityText(counts)}${signal.aborted ? ' until it was canceled' : ''}`;
     const verdict = counts.error > 0 ? 'not consistent' : signal.aborted ? 'not checked to its end' : 'consistent';
     verdicts.push(`${name}: ${filesystem.type} is ${verdict}${found === '' ? '' : `: ${found}`}`);
     isBad ||= counts.error > 0;
-    hasFindings ||= counted(counts) !== '';
+    hasFindings ||= severityText(counts) !== '';
     if (signal.aborted) break;
   }
   if (verdicts.length === 0) return { text: 'no filesystem to check here', tone: 'info' };
   return {
-    text: `${verdicts.join('; ')}${hasFindings ? ' (r lists them)' : ''}`,
+    text: `${verdicts.join('; ')}${hasFindings ? REPORT_KEY_NOTE : ''}`,
     tone: isBad || signal.aborted ? 'warning' : 'info',
   };
 }
 
 async function checkOne(
   filesystem: FileSystem,
-  name: string,
+  { name, prefix }: { readonly name: string; readonly prefix: string },
   teller: Teller,
   signal: AbortSignal,
 ): Promise<Readonly<Counts>> {
   const counts: Counts = { error: 0, warning: 0, note: 0 };
   let place = '';
   const tell = (): void => {
-    const found = counted(counts);
+    const found = severityText(counts);
     teller.progress(() => `Checking ${name}${place}${found === '' ? '' : `, ${found}`}`);
   };
-  const onProgress = ({ done, total }: { readonly done: number; readonly total: number }): void => {
+  const onProgress = ({ done, total }: Progress): void => {
     place = `: ${share(done, total)}`;
     tell();
   };
@@ -69,7 +71,7 @@ async function checkOne(
     for await (const finding of filesystem.check({ signal, onProgress })) {
       signal.throwIfAborted();
       counts[finding.severity] += 1;
-      teller.note(findingEntry(finding, name));
+      teller.note(findingEntry(finding, prefix));
       tell();
       await takeTurn();
     }
@@ -81,19 +83,9 @@ async function checkOne(
   return counts;
 }
 
-function findingEntry({ severity, structure, offset, message, owners }: Finding, name: string): ReportEntry {
+function findingEntry({ severity, structure, offset, message, owners }: Finding, prefix: string): ReportEntry {
   const place = offset === undefined ? '' : ` at ${formatOffset(offset)}`;
   const concerned = owners === undefined || owners.length === 0 ? '' : ` (${owners.map(escapeText).join(', ')})`;
-  const head = `${severity}: ${name} ${escapeUnprintable(structure)}${place}`;
+  const head = `${severity}: ${prefix}${escapeUnprintable(structure)}${place}`;
   return { tone: severity, head, text: `${escapeUnprintable(message)}${concerned}` };
-}
-
-/** `3 errors, 1 warning`; empty when there is none. */
-function counted({ error, warning, note }: Counts): string {
-  const words = [plural(error, 'error'), plural(warning, 'warning'), plural(note, 'note')];
-  return words.filter((word) => word !== '').join(', ');
-}
-
-function plural(count: number, word: string): string {
-  return count === 0 ? '' : `${formatCount(count)} ${word}${count === 1 ? '' : 's'}`;
 }

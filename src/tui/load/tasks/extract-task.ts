@@ -1,4 +1,5 @@
 import {
+  counted,
   DiskError,
   type ExtractOptions,
   type ExtractReport,
@@ -9,11 +10,13 @@ import {
   type FileSystem,
   formatBytes,
   formatCount,
+  madeText,
   notFound,
   type Progress,
 } from '../../../core/index.ts';
-import type { Extractable, Job } from '../../state/task.ts';
+import { type Extractable, type Job, REPORT_KEY_NOTE } from '../../state/task.ts';
 import { nodeOf } from '../node-of.ts';
+import { isGone } from '../tree-item.ts';
 import type { Outcome, Teller } from './run-task.ts';
 
 type ExtractJob = Extract<Job, { kind: 'extract' }>;
@@ -31,13 +34,17 @@ export async function extractItem(job: ExtractJob, teller: Teller, signal: Abort
   let isBegun = false;
   try {
     const { filesystem, node, name } = await sourceOf(job.item, signal);
-    const options = tellingOptions(done, place, teller, signal);
+    const verb = isGone(job.item) ? 'Recovering' : 'Extracting';
+    const options = tellingOptions(done, { verb, place }, teller, signal);
     signal.throwIfAborted();
     isBegun = true;
     const report = await extract(filesystem, node, name, job.destination, options);
     for (const { path, reason } of report.skipped)
       teller.note({ tone: 'warning', head: escapeText(path), text: errorText(reason) });
-    return { text: summaryOf(report, place), tone: report.skipped.length > 0 ? 'warning' : 'info' };
+    return {
+      text: summaryOf(report, `${isGone(job.item) ? 'recovered' : 'extracted'} to ${place}`),
+      tone: report.skipped.length > 0 ? 'warning' : 'info',
+    };
   } catch (error) {
     if (signal.aborted) return { text: canceledText(done, place, isBegun), tone: 'warning' };
     teller.note({ tone: 'error', head: place, text: errorText(error) });
@@ -66,12 +73,17 @@ async function sourceOf(item: Extractable, signal: AbortSignal): Promise<Source>
 }
 
 /** The line of progress: entries, bytes, and bytes a second; the place last, which may be long. */
-function tellingOptions(done: Done, place: string, teller: Teller, signal: AbortSignal): ExtractOptions {
+function tellingOptions(
+  done: Done,
+  { verb, place }: { readonly verb: string; readonly place: string },
+  teller: Teller,
+  signal: AbortSignal,
+): ExtractOptions {
   const start = performance.now();
   const tell = (): void => {
     teller.progress(() => {
       const rate = (done.bytes / Math.max(1, performance.now() - start)) * 1000;
-      return `Extracting: ${amount(done)}, ${formatBytes(Math.round(rate))}/s, to ${place}`;
+      return `${verb}: ${amount(done)}, ${formatBytes(Math.round(rate))}/s, to ${place}`;
     });
   };
   return {
@@ -91,22 +103,13 @@ function amount({ entries, bytes }: Done): string {
   return `${counted(entries, 'entry', 'entries')} (${formatBytes(bytes)})`;
 }
 
-function counted(count: number, one: string, many: string): string {
-  return `${formatCount(count)} ${count === 1 ? one : many}`;
-}
-
-function summaryOf(report: ExtractReport, place: string): string {
-  const parts = [
-    `${counted(report.files, 'file', 'files')} (${formatBytes(report.bytes)})`,
-    report.directories === 0 ? '' : counted(report.directories, 'directory', 'directories'),
-    report.symlinks === 0 ? '' : counted(report.symlinks, 'link', 'links'),
-  ];
-  const made = `${parts.filter((part) => part !== '').join(', ')} extracted to ${place}`;
+function summaryOf(report: ExtractReport, where: string): string {
+  const made = `${madeText(report)} ${where}`;
   const [first] = report.skipped;
   if (first === undefined) return made;
   const one = `${escapeText(first.path)}: ${errorText(first.reason)}`;
   const more = report.skipped.length === 1 ? '' : ' ...';
-  return `${made}; ${formatCount(report.skipped.length)} left out (r lists them): ${one}${more}`;
+  return `${made}; ${formatCount(report.skipped.length)} left out${REPORT_KEY_NOTE}: ${one}${more}`;
 }
 
 /** The file that was being written is removed again; the whole ones stay. */

@@ -10,7 +10,7 @@ import {
   walkBatches,
 } from '../../../core/index.ts';
 import { MAX_MATCHES, type Match } from '../../state/search.ts';
-import type { Job } from '../../state/task.ts';
+import { type Job, REPORT_KEY_NOTE } from '../../state/task.ts';
 import { pathTest } from '../../text/name-match.ts';
 import type { Outcome, Teller } from './run-task.ts';
 
@@ -52,7 +52,7 @@ class Search {
     const pattern = `"${escapeText(this.#job.pattern)}"`;
     const of = `of ${formatCount(this.#seen)} names`;
     const places = this.#unread === 1 ? '1 place' : `${formatCount(this.#unread)} places`;
-    const unread = this.#unread === 0 ? '' : `; ${places} could not be read: press r`;
+    const unread = this.#unread === 0 ? '' : `; ${places} could not be read${REPORT_KEY_NOTE}`;
     if (this.#count === 0) return `no name matches ${pattern}, ${of}${unread}`;
     const kept = this.#count > MAX_MATCHES ? `; n and N know the first ${formatCount(MAX_MATCHES)}` : '';
     return `${formatCount(this.#count)} ${of} match ${pattern}: n and N go through them${kept}${unread}`;
@@ -91,7 +91,8 @@ class Search {
     this.#count += 1;
     this.#teller.note({ tone: 'plain', head: formatLocator(volume.name, path), text: entry.deleted ? 'deleted' : '' });
     if (this.#count > MAX_MATCHES) return;
-    this.#matches.push({ volume, path, deletedId: entry.deleted ? entry.nodeId : undefined });
+    const isDirectory = entry.kind === 'directory';
+    this.#matches.push({ volume, path, isDirectory, deletedId: entry.deleted ? entry.nodeId : undefined });
   }
 
   #failed(volume: Volume, path: string, error: unknown): void {

@@ -1,14 +1,14 @@
 import {
   errorText,
   escapeText,
-  formatBytes,
   formatCount,
   isAtLeast,
+  madeText,
+  type Progress,
   type RecoverableFile,
   RecoveryFolder,
-  type RecoveryReport,
 } from '../../../core/index.ts';
-import type { Job } from '../../state/task.ts';
+import { type Job, REPORT_KEY_NOTE } from '../../state/task.ts';
 import type { Outcome, Teller } from './run-task.ts';
 
 type RecoverJob = Extract<Job, { kind: 'recover' }>;
@@ -24,13 +24,13 @@ export async function recoverAll(
   let left = 0;
   let searched = '';
   const tell = (): void => {
-    teller.progress(() => `Recovering: ${amount(folder.report)}${searched}, to ${place}`);
+    teller.progress(() => `Recovering: ${madeText(folder.report)}${searched}, to ${place}`);
   };
   const leaveOut = (file: RecoverableFile, reason: string): void => {
     left += 1;
     teller.note({ tone: 'warning', head: `${file.certainty}: ${escapeText(file.path ?? file.key)}`, text: reason });
   };
-  const onProgress = ({ done, total }: { readonly done: number; readonly total: number }): void => {
+  const onProgress = ({ done, total }: Progress): void => {
     searched = total > 0 ? `, searched ${Math.floor((done / total) * 100)} %` : '';
     tell();
   };
@@ -52,16 +52,11 @@ export async function recoverAll(
     await folder.finish();
   } catch (error) {
     if (!signal.aborted)
-      return { text: `${errorText(error)}; ${amount(folder.report)} recovered by then`, tone: 'error' };
+      return { text: `${errorText(error)}; ${madeText(folder.report)} recovered by then`, tone: 'error' };
     await folder.finish();
-    const text = `canceled: ${amount(folder.report)} recovered to ${place} by then stay; no half-written file is left`;
+    const text = `canceled: ${madeText(folder.report)} recovered to ${place} by then stay; no half-written file is left`;
     return { text, tone: 'warning' };
   }
-  const rest = left === 0 ? '' : `; ${formatCount(left)} damaged, lost or unwritable left out (r lists them)`;
-  return { text: `${amount(folder.report)} recovered to ${place}${rest}`, tone: left === 0 ? 'info' : 'warning' };
-}
-
-function amount({ files, bytes, directories, symlinks }: RecoveryReport): string {
-  const count = files + directories + symlinks;
-  return `${formatCount(count)} ${count === 1 ? 'file' : 'files'} (${formatBytes(bytes)})`;
+  const rest = left === 0 ? '' : `; ${formatCount(left)} damaged, lost or unwritable left out${REPORT_KEY_NOTE}`;
+  return { text: `${madeText(folder.report)} recovered to ${place}${rest}`, tone: left === 0 ? 'info' : 'warning' };
 }

@@ -39,7 +39,7 @@ export async function checkJournal(state: CheckState, volume: ExtVolume, isRepla
     const bytes = await readBytes(device, 0, JOURNAL_SUPERBLOCK_BYTES, state.readOptions);
     checkFields(JOURNAL_SUPERBLOCK.parse(bytes), error, warn);
     if (isReplayed)
-      note(state, 'its changes are taken as done: e2fsck -n, and log=ignore/ here, look at what was before');
+      note(state, 'this is the state after its replay; log=ignore/ is the one before, which e2fsck -n looks at');
     else if (state.has('needs_recovery')) note(state, 'it holds changes that are not in the filesystem yet');
     else if (journal.start !== undefined) warn('it holds changes, and the filesystem is not marked so');
   } catch (caught) {

@@ -1,6 +1,6 @@
 import type { ReadOptions } from '../../../device/block-device.ts';
 import type { Certainty } from '../../recoverable-file.ts';
-import { INODE, type Inode } from '../inode.ts';
+import { hasFlag, INODE, type Inode } from '../inode.ts';
 import type { ExtVolume } from '../volume.ts';
 import type { BlockUse } from './block-use.ts';
 import type { Surveyed } from './candidate.ts';
@@ -84,7 +84,14 @@ async function freedVerdict(
 function ofItself({ candidate: { inode, source, order } }: Surveyed): Verdict {
   const hasContent = inode.kind === 'file' || inode.kind === 'symlink' || inode.kind === 'directory';
   if (order === undefined && source !== 'orphan' && hasContent && inode.size === 0) return cleared;
+  if (isClearedLink(inode)) return { certainty: 'lost', reason: 'where it led was cleared when it was deleted' };
   return { certainty: 'intact', reason: 'its inode has all of it' };
+}
+
+/** The kernel leaves the size of a link that is in its inode, and clears what the inode had in it. */
+function isClearedLink(inode: Inode): boolean {
+  if (inode.kind !== 'symlink' || hasFlag(inode, 'inlineData')) return false;
+  return inode.iBlock.subarray(0, inode.size).includes(0);
 }
 
 const cleared: Verdict = {

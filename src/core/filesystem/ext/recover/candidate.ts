@@ -18,6 +18,8 @@ export interface Candidate {
   readonly ended: number;
   /** The inode as it is now, when it is the same file and still there. */
   readonly living: Inode | undefined;
+  /** Whether the inode is now another file's. */
+  readonly isReused: boolean;
   /** Of a version: whether the deleted inode still has content too. */
   readonly hasTwin: boolean;
 }

@@ -26,6 +26,8 @@ const LATER_DISTANCE = 1e6;
 export interface Moment {
   readonly order: number;
   readonly endOrder: number | undefined;
+  /** The place that is now, where the inode has become another file's: the name of that one is not this one's. */
+  readonly reusedBy: number | undefined;
 }
 
 /** The names of inodes and directories, as they are and as they were. */
@@ -66,6 +68,7 @@ export class NameBook {
   nameCount(id: number, moment: Moment): number {
     const known = this.#sightings.get(id) ?? [];
     const least = Math.min(...known.map((sighting) => distance(sighting, moment)));
+    if (least === Number.POSITIVE_INFINITY) return 0;
     return known.filter((sighting) => distance(sighting, moment) === least).length;
   }
 
@@ -73,7 +76,8 @@ export class NameBook {
     const names: string[] = [];
     let here = id;
     for (let depth = 0; here !== ROOT_INODE; depth++) {
-      const next = this.#directories.get(here) ?? this.#best(here, moment);
+      // Whether the directory's own inode was used again is not known here.
+      const next = this.#directories.get(here) ?? this.#best(here, { ...moment, reusedBy: undefined });
       if (next === undefined || depth > MAX_DEPTH) return undefined;
       names.push(next.name);
       here = next.parent;
@@ -86,18 +90,34 @@ export class NameBook {
 
   #best(id: number, moment: Moment): Sighting | undefined {
     let best: Sighting | undefined;
-    for (const sighting of this.#sightings.get(id) ?? [])
-      if (best === undefined || distance(sighting, moment) < distance(best, moment)) best = sighting;
+    let least = Number.POSITIVE_INFINITY;
+    for (const sighting of this.#sightings.get(id) ?? []) {
+      const apart = distance(sighting, moment);
+      if (apart < least) {
+        best = sighting;
+        least = apart;
+      }
+    }
     return best;
   }
 }
 
-function distance({ spans, isSlack }: Sighting, { order, endOrder }: Moment): number {
+/** How far from the moment a name was seen; infinite for what is known to be another file's. */
+function distance(sighting: Sighting, moment: Moment): number {
+  const { spans, isSlack } = sighting;
+  const { order, endOrder } = moment;
   let least = Number.POSITIVE_INFINITY;
+  if (isOfNextLife(sighting, moment)) return least;
   for (const { first, last } of spans) {
     const apart = Math.max(first - order, order - last, 0);
     const isLater = endOrder !== undefined && !isSlack && first >= endOrder;
     least = Math.min(least, apart + (isLater ? LATER_DISTANCE : 0));
   }
   return least + (isSlack ? SLACK_DISTANCE : 0);
+}
+
+/** Whether it is the name that the inode has now, as another file, and was never seen while it was this one. */
+function isOfNextLife({ spans, isSlack }: Sighting, { order, endOrder, reusedBy }: Moment): boolean {
+  if (reusedBy === undefined || isSlack || !spans.some(({ last }) => last === reusedBy)) return false;
+  return spans.every(({ first }) => first >= (endOrder ?? order + 1));
 }

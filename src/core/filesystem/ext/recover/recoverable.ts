@@ -150,6 +150,7 @@ class Recovery {
       endOrder: undefined,
       ended: this.#inodeEnded(index),
       living: undefined,
+      isReused: false,
       hasTwin: false,
     };
   }
@@ -172,6 +173,7 @@ class Recovery {
       endOrder,
       ended: this.#ended(endOrder, deletedAt?.seconds ?? transactions[order]!.committed),
       living,
+      isReused: now !== undefined && !isSame && now.linkCount > 0,
       hasTwin: isSame && living === undefined && now.size > 0,
     };
   }
@@ -244,15 +246,17 @@ class Recovery {
       order: undefined,
       endOrder: undefined,
       ended: 0,
+      isReused: false,
       hasTwin: false,
     } as const;
     return { candidate: { ...candidate, living: inode }, survey };
   }
 
   #file(candidate: Candidate, { certainty, reason }: Verdict): RecoverableFile {
-    const { key, inode, source, order, endOrder, living } = candidate;
+    const { key, inode, source, order, endOrder, living, isReused } = candidate;
     const volume = new PastVolume(this.#volume, this.#historyOf(candidate), order);
-    const moment = { order: order ?? this.#committed.length, endOrder };
+    const now = this.#committed.length;
+    const moment = { order: order ?? now, endOrder, reusedBy: isReused ? now : undefined };
     const names = this.#book.nameCount(inode.id, moment);
     return {
       key,

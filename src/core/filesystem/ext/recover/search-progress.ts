@@ -1,10 +1,12 @@
+import type { OnProgress } from '../../../device/progress.ts';
+
 /** How far a search is, of what it knows it has to read. */
 export class SearchProgress {
-  readonly #onProgress: ((progress: { readonly done: number; readonly total: number }) => void) | undefined;
+  readonly #onProgress: OnProgress | undefined;
   #done = 0;
   #total = 0;
 
-  constructor(onProgress: ((progress: { readonly done: number; readonly total: number }) => void) | undefined) {
+  constructor(onProgress: OnProgress | undefined) {
     this.#onProgress = onProgress;
   }
 

@@ -35,8 +35,8 @@ function tellStop(entry: ScannedEntry, claim: Claim, table: FatTable, tell: Tell
   if (stop === 'end' || stop === 'claimed') return;
   const { structure, offset } = linkPlace(entry, claim, table);
   const code = from === 0 && stop === 'outside' ? 'first-cluster-outside' : CODES[stop];
-  const after = from === 0 ? '' : ` after ${clusters(count)}`;
-  tell(code, structure, offset, `the chain ${words(stop, at, table.geometry.maxCluster)}${after}`);
+  const after = from === 0 ? '' : `after ${clusters(count)} `;
+  tell(code, structure, offset, `${after}the chain ${words(stop, at, table.geometry.maxCluster)}`);
 }
 
 const CODES = {
@@ -50,15 +50,15 @@ const CODES = {
 function words(stop: keyof typeof CODES, at: number, maxCluster: number): string {
   switch (stop) {
     case 'free':
-      return `leads to cluster ${at}, which is free,`;
+      return `leads to cluster ${at}, which is free`;
     case 'bad':
-      return `leads to cluster ${at}, which is marked bad,`;
+      return `leads to cluster ${at}, which is marked bad`;
     case 'outside':
-      return `leads to cluster ${at}, where there are those from 2 to ${maxCluster},`;
+      return `leads to cluster ${at}, where there are those from 2 to ${maxCluster}`;
     case 'loop':
       return `comes back to its own cluster ${at}`;
     case 'cut':
-      return `leads to cluster ${at}, whose entry is cut off with the FAT,`;
+      return `leads to cluster ${at}, whose entry is cut off with the FAT`;
   }
 }
 
