@@ -65,6 +65,8 @@ export type {
   FileSystem,
   FileSystemType,
   ListOptions,
+  LostRange,
+  MapOptions,
   NodeKind,
   NodeTimes,
   RegularFile,
@@ -77,6 +79,7 @@ export type { CheckOptions, Finding, Severity } from './filesystem/finding.ts';
 export { openFileSystem } from './filesystem/formats.ts';
 export { ACL_ATTRIBUTES, type AclEntry, aclText, decodeAcl } from './filesystem/posix-acl.ts';
 export { fileDevice, readFile, slackDevice } from './filesystem/read-file.ts';
+export { LostRanges, type ReadablePart, readableParts } from './filesystem/readable-parts.ts';
 export {
   CERTAINTIES,
   type Certainty,

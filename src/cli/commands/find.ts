@@ -54,7 +54,7 @@ export function registerFind(host: Host): void {
         )
         .option('--deleted', 'deleted entries that are still there too'),
     action: async (image, [locator], options, session) => {
-      const starts = await startsOf(await targetOf(image, locator, session), session);
+      const starts = await startsOf(await targetOf(image, locator, session, { deleted: options.deleted }), session);
       const found = matching(
         listAll(starts, { recursive: true, deleted: options.deleted === true }, session),
         options,

@@ -37,7 +37,7 @@ export function registerLs(host: Host): void {
         .option('-R, --recursive', 'everything below, with paths')
         .option('--deleted', 'deleted entries that are still there too'),
     action: async (image, [locator], options, session) => {
-      const target = await targetOf(image, locator, session);
+      const target = await targetOf(image, locator, session, { deleted: options.deleted });
       const starts = await startsOf(target, session);
       const isSeveral = starts.length > 1 || options.recursive === true;
       const listed = listAll(starts, options, session);

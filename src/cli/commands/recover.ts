@@ -9,6 +9,7 @@ import {
   formatTimestamp,
   type Image,
   isAtLeast,
+  type LostRange,
   notFound,
   parseLocator,
   type RecoverableFile,
@@ -19,10 +20,11 @@ import { nodeJson } from '../describe.ts';
 import { addImageCommand, type Host } from '../image-command.ts';
 import { filesystemsOf, type Mounted, volumeName } from '../mounted.ts';
 import { counted, errorJson, errorLine, longTable } from '../output.ts';
+import { addPartialOption, lostJson, type PartialOption, tellLost, writeReadable } from '../partial-option.ts';
 import type { ImageOptions, Session } from '../session.ts';
 import { writeBytes } from '../target-bytes.ts';
 
-interface RecoverOptions extends ImageOptions {
+interface RecoverOptions extends ImageOptions, PartialOption {
   readonly key?: string;
   readonly certainty: Certainty;
   readonly owner?: boolean;
@@ -53,7 +55,7 @@ export function registerRecover(host: Host): void {
       'sectorscope recover --certainty damaged --json disk.qcow2 p2',
     ],
     options: (command: Command) =>
-      command
+      addPartialOption(command)
         .option('--key <key>', 'only the file of that key, as the list has it')
         .addOption(
           new Option('--certainty <least>', 'the least certainty wanted').choices(CERTAINTIES).default('likely'),
@@ -150,7 +152,8 @@ async function printOne(wanted: Search, options: RecoverOptions, session: Sessio
   const { key, certainty, reason, node } = best.file;
   if (certainty !== 'intact') session.note(`${key}: ${certainty}: ${escapeText(reason)}`);
   if (node.kind !== 'file') throw unsupported({ layer: 'recover', expected: 'a file', found: node.kind });
-  await writeBytes(fileDevice(filesystem, node), session);
+  if (options.partial === true) await writeReadable(filesystem, node, best.file.path ?? key, session);
+  else await writeBytes(fileDevice(filesystem, node), session);
 }
 
 async function writeAll(wanted: Search, destination: string, options: RecoverOptions, session: Session): Promise<void> {
@@ -179,9 +182,15 @@ async function* recovered(
     const name = path === undefined ? key : `${formatLocator(mounted.volume.name, path)} (${key})`;
     const prefix = isSeveral && mounted.volume.name !== '' ? [mounted.volume.name.replaceAll('/', '-')] : [];
     try {
-      const host = await folder.write(mounted.filesystem, file, prefix, { signal: session.signal });
+      let lost: readonly LostRange[] = [];
+      const onLost = (ranges: readonly LostRange[]): void => {
+        lost = ranges;
+      };
+      const copying = { signal: session.signal, onLost: options.partial === true ? onLost : undefined };
+      const host = await folder.write(mounted.filesystem, file, prefix, copying);
+      tellLost(name, lost, session);
       if (!isAtLeast(certainty, 'likely')) session.leaveOut(`${name} is ${certainty}: ${escapeText(reason)}`);
-      yield { ...fileJson(found), certainty, host };
+      yield { ...fileJson(found), certainty, host, lost: lostJson(lost) };
     } catch (error) {
       session.signal.throwIfAborted();
       session.leaveOut(`left out ${name}: ${errorLine(error)}`);

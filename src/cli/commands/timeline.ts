@@ -26,7 +26,7 @@ export function registerTimeline(host: Host): void {
     ],
     options: (command: Command) => command.option('--deleted', 'deleted entries that are still there too'),
     action: async (image, [locator], options, session) => {
-      const starts = await startsOf(await targetOf(image, locator, session), session);
+      const starts = await startsOf(await targetOf(image, locator, session, { deleted: options.deleted }), session);
       const toLine = options.json === true ? jsonLine : bodyLine;
       for await (const listing of listAll(starts, { ...options, recursive: true }, session)) {
         for (const walked of listing.entries) {
