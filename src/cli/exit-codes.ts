@@ -3,7 +3,7 @@ import { DiskError, type DiskErrorCode } from '../core/index.ts';
 /** What the process ends with; `--help` prints this table. */
 export const EXIT = {
   ok: 0,
-  /** The command finished, but left something out found what it was asked to report, or (grep) found nothing. */
+  /** The command finished, but left something out, found what it was asked to report, or (grep) found nothing. */
   incomplete: 1,
   usage: 2,
   corrupt: 3,
@@ -36,6 +36,6 @@ export function exitCodeOf(error: unknown): number {
 
 export const EXIT_CODES_HELP = `Exit codes:
   0 done   1 something was left out (standard error says what), diff found a
-  difference, or grep found nothing   2 wrong usage   3 the image is corrupt
-  4 unsupported   5 not found   6 outside the range   7 denied   8 I/O error
-  70 a bug of ours   130 interrupted`;
+  difference, check an error, or grep nothing   2 wrong usage   3 the image is
+  corrupt   4 unsupported   5 not found   6 outside the range   7 denied
+  8 I/O error   70 a bug of ours   130 interrupted`;
