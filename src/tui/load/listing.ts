@@ -31,8 +31,10 @@ export async function listDirectory(
   let lookups = 0;
   let failure: unknown;
   let isCut = false;
+  // Below a deleted directory all is deleted, whatever its entries say.
+  const isDeleted = place.parent?.deleted === true;
   try {
-    for await (const found of directory.entries({ signal, deleted: showDeleted })) {
+    for await (const found of directory.entries({ signal, deleted: showDeleted || isDeleted })) {
       if (sortable.length >= MAX_LISTED_ENTRIES) {
         isCut = true;
         break;
@@ -40,7 +42,7 @@ export async function listDirectory(
       const isLookedUp = found.kind === 'unknown' && lookups++ < MAX_KIND_LOOKUPS;
       const entry = isLookedUp ? await kindOrUnknown(place.filesystem, found, signal) : found;
       sortable.push({
-        item: entryItem(place, entry),
+        item: entryItem(place, isDeleted ? { ...entry, deleted: true } : entry),
         rank: entry.kind === 'directory' ? 0 : 1,
         key: entry.name.toLowerCase(),
       });

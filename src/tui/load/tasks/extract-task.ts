@@ -31,7 +31,7 @@ export async function extractItem(job: ExtractJob, teller: Teller, signal: Abort
   let isBegun = false;
   try {
     const { filesystem, node, name } = await sourceOf(job.item, signal);
-    const options = tellingOptions(done, place, teller, signal);
+    const options = { ...tellingOptions(done, place, teller, signal), deleted: isDeleted(job.item) };
     signal.throwIfAborted();
     isBegun = true;
     const report = await extract(filesystem, node, name, job.destination, options);
@@ -52,6 +52,12 @@ interface Source {
   readonly filesystem: FileSystem;
   readonly node: FileNode;
   readonly name: string;
+}
+
+/** Whether what lies below it is deleted with it: of a chain without a name, and of an earlier version, the entries still count. */
+function isDeleted(item: Extractable): boolean {
+  if (item.kind === 'recoverable') return item.file.source === 'directory entry';
+  return item.kind === 'entry' && item.deleted;
 }
 
 async function sourceOf(item: Extractable, signal: AbortSignal): Promise<Source> {
