@@ -123,10 +123,10 @@ export async function linkTarget(node: FileNode, session: Session): Promise<stri
   return node.target(session);
 }
 
-/** A live entry whose node cannot be read is left out; of a deleted one nothing else was to be expected. */
-export function noteUnreadable(path: string, entry: DirectoryEntry, error: unknown, session: Session): void {
+/** A live entry whose node cannot be read is left out, by its name as it is printed; of a deleted one nothing else was to be expected. */
+export function noteUnreadable(name: string, entry: DirectoryEntry, error: unknown, session: Session): void {
   session.signal.throwIfAborted();
-  if (!entry.deleted) session.leaveOut(`${escapeText(path)}: ${errorLine(error)}`);
+  if (!entry.deleted) session.leaveOut(`${name}: ${errorLine(error)}`);
 }
 
 /** The node of an entry; undefined for a deleted one whose inode is in use again: its facts would be another's. */
@@ -152,7 +152,7 @@ export async function entryFacts(
     const target = await linkTarget(node, session);
     return { ...nodeJson(node, target), deleted: entry.deleted };
   } catch (error) {
-    noteUnreadable(path, entry, error, session);
+    noteUnreadable(escapeText(path), entry, error, session);
     return { id: entry.nodeId, error: errorJson(error) };
   }
 }

@@ -90,7 +90,7 @@ async function* filePlaces(
       const node = await filesystem.node(entry.nodeId, session);
       if (node.kind === 'file' && node.size > 0) yield filePlace(volume, filesystem, node, path);
     } catch (error) {
-      noteUnreadable(path, entry, error, session);
+      noteUnreadable(formatLocator(volume.name, path), entry, error, session);
     }
   }
 }

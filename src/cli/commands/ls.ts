@@ -87,7 +87,7 @@ async function longLine(
       name + arrow,
     ].join(' ');
   } catch (error) {
-    noteUnreadable(path, entry, error, session);
+    noteUnreadable(escapeText(path), entry, error, session);
     return `${UNKNOWN_FACTS}  ${name}`;
   }
 }

@@ -55,7 +55,7 @@ async function bodyLine(listing: Listing, walked: Walked, session: Session): Pro
     const kind = entry.kind === 'unknown' ? node.kind : entry.kind;
     return bodyFields(`${name}${target}${entry.deleted ? ' (deleted)' : ''}`, node.id, modeOf(kind, node), node);
   } catch (error) {
-    noteUnreadable(path, entry, error, session);
+    noteUnreadable(escapeText(path), entry, error, session);
     return bodyFields(`${name}${entry.deleted ? ' (deleted)' : ''}`, entry.nodeId, '-/----------', undefined);
   }
 }
