@@ -7,6 +7,7 @@ import {
   isPowerOfTwo,
   parseLocator,
   parseSize,
+  type ResolveOptions,
   type Target,
   unsupported,
 } from '../core/index.ts';
@@ -158,7 +159,7 @@ export async function targetOf(
   image: Image,
   locator: string | undefined,
   session: Session,
-  followLast = true,
+  { followLast = true, deleted }: Omit<ResolveOptions, 'signal'> = {},
 ): Promise<Target> {
-  return image.resolve(parseLocator(locator), { signal: session.signal, followLast });
+  return image.resolve(parseLocator(locator), { signal: session.signal, followLast, deleted });
 }

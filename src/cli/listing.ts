@@ -21,6 +21,8 @@ export interface Start {
   readonly filesystem: FileSystem;
   readonly node: FileNode;
   readonly path: string;
+  /** All below it is deleted, as it is. */
+  readonly deleted: boolean;
 }
 
 /** Entries of one directory; their paths are absolute in the filesystem. */
@@ -58,7 +60,13 @@ async function roots(image: Image, session: Session): Promise<Start[]> {
     try {
       const filesystem = await volume.filesystem();
       if (filesystem !== undefined)
-        starts.push({ volume, filesystem, node: await filesystem.node(filesystem.rootId, session), path: '/' });
+        starts.push({
+          volume,
+          filesystem,
+          node: await filesystem.node(filesystem.rootId, session),
+          path: '/',
+          deleted: false,
+        });
     } catch (error) {
       failures++;
       session.leaveOut(`${volume.name || 'disk'}: ${errorLine(error)}`);
@@ -79,23 +87,27 @@ export async function* listAll(
   options: ListAllOptions,
   session: Session,
 ): AsyncGenerator<Listing, void> {
-  for (const { volume, filesystem, node, path } of starts) {
+  for (const { volume, filesystem, node, path, deleted: fromDeleted } of starts) {
     const base = path === '/' ? '' : path;
     const reading = { signal: session.signal, deleted: options.deleted === true };
     if (node.kind !== 'directory') {
       const name = base.slice(base.lastIndexOf('/') + 1);
-      const entry = { name, nodeId: node.id, kind: node.kind, deleted: node.deleted };
+      const entry = { name, nodeId: node.id, kind: node.kind, deleted: fromDeleted || node.deleted };
       yield { volume, filesystem, entries: [{ path, entry }] };
     } else if (options.recursive === true) {
       const onError = (error: unknown, where: string): void =>
         session.leaveOut(`${formatLocator(volume.name, base + where)}: ${errorLine(error)}`);
-      for await (const batch of walkBatches(filesystem, node.id, { ...reading, onError })) {
+      for await (const batch of walkBatches(filesystem, node.id, { ...reading, fromDeleted, onError })) {
         const entries = base === '' ? batch : batch.map((walked) => ({ ...walked, path: base + walked.path }));
         yield { volume, filesystem, entries };
       }
     } else {
       for await (const batch of node.entryBatches(reading)) {
-        yield { volume, filesystem, entries: batch.map((entry) => ({ path: `${base}/${entry.name}`, entry })) };
+        const entries = batch.map((entry) => ({
+          path: `${base}/${entry.name}`,
+          entry: fromDeleted ? { ...entry, deleted: true } : entry,
+        }));
+        yield { volume, filesystem, entries };
       }
     }
   }
@@ -113,10 +125,10 @@ export async function linkTarget(node: FileNode, session: Session): Promise<stri
   return node.target(session);
 }
 
-/** A live entry whose node cannot be read is left out; of a deleted one nothing else was to be expected. */
-export function noteUnreadable(path: string, entry: DirectoryEntry, error: unknown, session: Session): void {
+/** A live entry whose node cannot be read is left out, by its name as it is printed; of a deleted one nothing else was to be expected. */
+export function noteUnreadable(name: string, entry: DirectoryEntry, error: unknown, session: Session): void {
   session.signal.throwIfAborted();
-  if (!entry.deleted) session.leaveOut(`${escapeText(path)}: ${errorLine(error)}`);
+  if (!entry.deleted) session.leaveOut(`${name}: ${errorLine(error)}`);
 }
 
 /** The node of an entry; undefined for a deleted one whose inode is in use again: its facts would be another's. */
@@ -125,7 +137,7 @@ export async function nodeOfEntry(
   { entry }: WalkedEntry,
   session: Session,
 ): Promise<FileNode | undefined> {
-  const node = await filesystem.node(entry.nodeId, session);
+  const node = await filesystem.node(entry.nodeId, { signal: session.signal, deleted: entry.deleted });
   return entry.deleted && !node.deleted ? undefined : node;
 }
 
@@ -142,7 +154,7 @@ export async function entryFacts(
     const target = await linkTarget(node, session);
     return { ...nodeJson(node, target), deleted: entry.deleted };
   } catch (error) {
-    noteUnreadable(path, entry, error, session);
+    noteUnreadable(escapeText(path), entry, error, session);
     return { id: entry.nodeId, error: errorJson(error) };
   }
 }

@@ -18,6 +18,8 @@ export interface SearchPlace {
   readonly device: BlockDevice;
   /** What is searched, in print. */
   readonly name: string;
+  /** Whether it is one of many files: one that cannot be read is left out. */
+  readonly isFile: boolean;
   /** Where a byte of the device is. */
   locate(offset: number): Promise<Located>;
 }
@@ -49,7 +51,7 @@ export async function* searchPlaces(
       offset,
       diskOffset: start + offset,
     });
-    yield { device, name: volume.name, locate };
+    yield { device, name: volume.name, isFile: false, locate };
   }
 }
 
@@ -69,7 +71,7 @@ function diskPlace(image: Image): SearchPlace {
     if (volume === undefined) return { locator: name, offset, diskOffset: offset };
     return { locator: volume.name, offset: offset - startOf(volume), diskOffset: offset };
   };
-  return { device: image.disk, name, locate };
+  return { device: image.disk, name, isFile: false, locate };
 }
 
 async function* filePlaces(
@@ -98,7 +100,7 @@ function filePlace(volume: Volume, filesystem: FileSystem, node: RegularFile, pa
     if (known?.kind !== 'data') return { locator: name, offset, diskOffset: undefined };
     return { locator: name, offset, diskOffset: startOf(volume) + known.sourceOffset + offset - known.start };
   };
-  return { device, name, locate };
+  return { device, name, isFile: true, locate };
 }
 
 async function firstOf<Value>(values: AsyncIterable<Value>): Promise<Value | undefined> {

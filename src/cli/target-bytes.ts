@@ -25,9 +25,9 @@ export async function bytesOf(
   image: Image,
   locator: string | undefined,
   session: Session,
-  options: { readonly slack?: boolean | undefined } = {},
+  options: { readonly slack?: boolean | undefined; readonly deleted?: boolean | undefined } = {},
 ): Promise<TargetBytes> {
-  const target = await targetOf(image, locator, session);
+  const target = await targetOf(image, locator, session, { deleted: options.deleted });
   if (options.slack !== true) return deviceOf(target);
   if (target.kind !== 'node') throw wantsPath('slack', target);
   return { device: await slackDevice(target.filesystem, requireFile(target), session), ...named(target) };
@@ -52,7 +52,7 @@ export function deviceOf(target: Target): TargetBytes {
 }
 
 /** The regular file that a target is; anything else is UNSUPPORTED. */
-function requireFile(target: Target & { kind: 'node' }): RegularFile {
+export function requireFile(target: Target & { kind: 'node' }): RegularFile {
   const { node, filesystem, path } = target;
   if (node.kind === 'file') return node;
   throw unsupported({

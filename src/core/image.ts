@@ -21,6 +21,8 @@ export type Target = { readonly image: Image; readonly device: BlockDevice } & (
       readonly filesystem: FileSystem;
       readonly node: FileNode;
       readonly path: string;
+      /** Whether it is deleted, or lies below a directory that is. */
+      readonly deleted: boolean;
     }
 );
 

@@ -67,6 +67,8 @@ export type {
   FileSystem,
   FileSystemType,
   ListOptions,
+  LostRange,
+  MapOptions,
   NodeKind,
   NodeTimes,
   RegularFile,
@@ -79,6 +81,7 @@ export type { CheckOptions, Finding, Severity } from './filesystem/finding.ts';
 export { openFileSystem } from './filesystem/formats.ts';
 export { type AclEntry, aclOf, aclText } from './filesystem/posix-acl.ts';
 export { fileDevice, readFile, slackDevice } from './filesystem/read-file.ts';
+export { LostRanges, type ReadablePart, readableParts } from './filesystem/readable-parts.ts';
 export {
   CERTAINTIES,
   type Certainty,

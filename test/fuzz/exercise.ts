@@ -5,8 +5,11 @@ import {
   type Extent,
   type FileSystem,
   fileDevice,
+  LostRanges,
   openFileSystem,
   RangeView,
+  type RegularFile,
+  readableParts,
   readBytes,
   walk,
 } from '../../src/core/index.ts';
@@ -17,6 +20,7 @@ const MAX_EXTENTS = 2000;
 const MAX_ENTRIES = 300;
 const READ_BYTES = 64 * 1024;
 const RANDOM_READS = 6;
+const MAX_PARTS = 20;
 /** Of what a search for deleted files finds, so many are read; all of them are counted. */
 const MAX_RECOVERED = 100;
 
@@ -102,13 +106,36 @@ async function readFiles(filesystem: FileSystem, random: () => number, onError: 
   for await (const { entry } of walk(filesystem, filesystem.rootId, { deleted: true, onError })) {
     if (++count > MAX_ENTRIES) return;
     try {
-      const node = await filesystem.node(entry.nodeId);
-      if (node.kind === 'file') await readSome(fileDevice(filesystem, node), random);
-      else if (node.kind === 'symlink') await node.target();
+      const node = await filesystem.node(entry.nodeId, { deleted: entry.deleted });
+      if (node.kind === 'file') {
+        await readSome(fileDevice(filesystem, node), random);
+        await salvageSome(filesystem, node);
+      } else if (node.kind === 'symlink') await node.target();
     } catch (error) {
       onError(error);
     }
   }
+}
+
+/** What is given of a damaged file lies in it, in order, and so does what is lost. */
+async function salvageSome(filesystem: FileSystem, node: RegularFile): Promise<void> {
+  const lost = new LostRanges();
+  let end = 0;
+  let parts = 0;
+  let failure: unknown;
+  try {
+    for await (const { start, bytes } of readableParts(filesystem, node, lost)) {
+      if (start < end || start + bytes.length > node.size) throw new Error(`a part at ${start} after ${end}`);
+      end = start + bytes.length;
+      if (++parts > MAX_PARTS) break;
+    }
+  } catch (error) {
+    failure = error;
+  }
+  for (const { start, length } of lost.list())
+    if (!(start >= 0 && length > 0 && start + length <= node.size))
+      throw new Error(`lost: ${length} at ${start} of ${node.size}`);
+  if (failure !== undefined) throw failure;
 }
 
 /** A damaged part of a filesystem is a finding, and what is told of it can be printed. */

@@ -1,12 +1,14 @@
 import path from 'node:path';
 import type { Command } from 'commander';
 import { escapeText, extract, formatLocator, madeText, unsupported } from '../../core/index.ts';
+import { addDeletedOption, type DeletedOption } from '../deleted-option.ts';
 import { addImageCommand, type Host, targetOf } from '../image-command.ts';
 import { errorJson, errorLine } from '../output.ts';
+import { addPartialOption, lostJson, type PartialOption, tellLost, writeReadable } from '../partial-option.ts';
 import type { ImageOptions } from '../session.ts';
-import { deviceOf, writeBytes } from '../target-bytes.ts';
+import { deviceOf, requireFile, writeBytes } from '../target-bytes.ts';
 
-interface ExtractCommandOptions extends ImageOptions {
+interface ExtractCommandOptions extends ImageOptions, PartialOption, DeletedOption {
   readonly owner?: boolean;
 }
 
@@ -21,10 +23,16 @@ export function registerExtract(host: Host): void {
       'sectorscope extract disk.qcow2 p2:/etc/passwd -',
     ],
     options: (command: Command) =>
-      command.option('--owner', 'the user and the group by their numbers too (as root; otherwise all is yours)'),
+      addDeletedOption(addPartialOption(command)).option(
+        '--owner',
+        'the user and the group by their numbers too (as root; otherwise all is yours)',
+      ),
     action: async (image, [locator, destination], options, session) => {
       const { output, signal } = session;
-      const target = await targetOf(image, locator, session, destination === '-');
+      const target = await targetOf(image, locator, session, {
+        followLast: destination === '-',
+        deleted: options.deleted,
+      });
       if (target.kind !== 'node') {
         throw unsupported({
           layer: 'extract',
@@ -33,11 +41,12 @@ export function registerExtract(host: Host): void {
         });
       }
       if (destination === '-') {
-        await writeBytes(deviceOf(target).device, session);
+        if (options.partial === true) await writeReadable(target.filesystem, requireFile(target), target.path, session);
+        else await writeBytes(deviceOf(target).device, session);
         return;
       }
       const progress = session.progress('Extracting');
-      const { owner } = options;
+      const { owner, partial } = options;
       const name = path.posix.basename(target.path);
       const made = { entries: 0 };
       const onEntry = (): void => void made.entries++;
@@ -45,6 +54,8 @@ export function registerExtract(host: Host): void {
         signal,
         owner,
         onEntry,
+        partial,
+        deleted: target.deleted,
         onProgress: progress.update,
       })
         .catch((error: unknown) => {
@@ -59,13 +70,13 @@ export function registerExtract(host: Host): void {
         await output.json({
           ...report,
           skipped: skipped.map((left) => ({ path: left.path, reason: errorJson(left.reason) })),
+          lost: lostJson(report.lost),
         });
       else session.note(`${madeText(report)} extracted`);
       const base = target.node.kind === 'directory' ? target.path.replace(/\/$/, '') : path.posix.dirname(target.path);
-      for (const left of skipped) {
-        const place = formatLocator(target.volume.name, path.posix.join('/', base, left.path));
-        session.leaveOut(`left out ${place}: ${errorLine(left.reason)}`);
-      }
+      const placeOf = (name: string): string => formatLocator(target.volume.name, path.posix.join('/', base, name));
+      for (const range of report.lost) tellLost(placeOf(range.path), [range], session);
+      for (const left of skipped) session.leaveOut(`left out ${placeOf(left.path)}: ${errorLine(left.reason)}`);
     },
   });
 }

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { type FileNode, formatLocator, type NodeKind } from '../../core/index.ts';
+import { escapeText, type FileNode, formatLocator, type NodeKind } from '../../core/index.ts';
 import { namePattern } from '../file-pattern.ts';
 import { addImageCommand, asSize, collect, type Host, targetOf } from '../image-command.ts';
 import { entriesJson, type Listing, listAll, markedName, nodeOfEntry, noteUnreadable, startsOf } from '../listing.ts';
@@ -58,7 +58,7 @@ export function registerFind(host: Host): void {
         )
         .option('--deleted', 'also deleted entries, as far as their directories have them still'),
     action: async (image, [locator], options, session) => {
-      const starts = await startsOf(await targetOf(image, locator, session), session);
+      const starts = await startsOf(await targetOf(image, locator, session, { deleted: options.deleted }), session);
       const found = matching(
         listAll(starts, { recursive: true, deleted: options.deleted === true }, session),
         options,
@@ -100,7 +100,7 @@ async function* matching(
         const node = await nodeOfEntry(listing.filesystem, walked, session);
         if (node !== undefined && isLike(node, options)) entries.push(walked);
       } catch (error) {
-        noteUnreadable(path, entry, error, session);
+        noteUnreadable(escapeText(path), entry, error, session);
       }
     }
     if (entries.length > 0) yield { ...listing, entries };

@@ -100,7 +100,7 @@ async function* matches(
       }
     } catch (error) {
       // A disk that cannot be read is a failure; a file that cannot is left out.
-      if (!(error instanceof DiskError) || !place.name.includes(':')) throw error;
+      if (!(error instanceof DiskError) || !place.isFile) throw error;
       session.leaveOut(`${place.name}: ${errorLine(error)}`);
     } finally {
       progress.end();

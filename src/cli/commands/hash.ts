@@ -8,12 +8,13 @@ import {
   unsupported,
   walk,
 } from '../../core/index.ts';
+import { addDeletedOption, type DeletedOption } from '../deleted-option.ts';
 import { addImageCommand, type Host, targetOf } from '../image-command.ts';
 import { errorLine } from '../output.ts';
 import type { ImageOptions, Session } from '../session.ts';
 import { allBytes, deviceOf } from '../target-bytes.ts';
 
-interface HashOptions extends ImageOptions {
+interface HashOptions extends ImageOptions, DeletedOption {
   readonly algorithm: string;
 }
 
@@ -37,7 +38,7 @@ export function registerHash(host: Host): void {
       'sectorscope hash disk.qcow2 p1 --algorithm md5',
     ],
     options: (command: Command) =>
-      command.option('--algorithm <name>', 'md5, sha1, sha256, sha512, blake2b512, ...', 'sha256'),
+      addDeletedOption(command).option('--algorithm <name>', 'md5, sha1, sha256, sha512, blake2b512, ...', 'sha256'),
     action: async (image, [locator], options, session) => {
       if (!crypto().getHashes().includes(options.algorithm)) {
         throw unsupported({
@@ -46,7 +47,11 @@ export function registerHash(host: Host): void {
           found: options.algorithm,
         });
       }
-      const hashes = hashTarget(await targetOf(image, locator, session), options.algorithm, session);
+      const hashes = hashTarget(
+        await targetOf(image, locator, session, { deleted: options.deleted }),
+        options.algorithm,
+        session,
+      );
       if (options.json === true) await session.output.jsonArray(hashes);
       else for await (const { hash, locator: name } of hashes) await session.output.print(`${hash}  ${name}`);
     },
@@ -66,11 +71,13 @@ async function* hashTarget(target: Target, algorithm: string, session: Session):
     session.signal.throwIfAborted();
     session.leaveOut(`${escapeText(path)}: ${errorLine(error)}`);
   };
-  for await (const { path, entry } of walk(filesystem, target.node.id, { signal: session.signal, onError: leaveOut })) {
+  const { deleted } = target;
+  const walking = { signal: session.signal, deleted, fromDeleted: deleted, onError: leaveOut };
+  for await (const { path, entry } of walk(filesystem, target.node.id, walking)) {
     if (entry.kind !== 'file') continue;
     try {
-      const node = await filesystem.node(entry.nodeId, session);
-      if (node.kind === 'file')
+      const node = await filesystem.node(entry.nodeId, { signal: session.signal, deleted });
+      if (node.kind === 'file' && (node.deleted || !deleted))
         yield await hashDevice(
           fileDevice(filesystem, node),
           formatLocator(volume.name, base + path),

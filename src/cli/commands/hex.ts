@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { clamp, formatAddress, hexdumpLines, outOfRange, readBytes } from '../../core/index.ts';
+import { addDeletedOption, type DeletedOption } from '../deleted-option.ts';
 import { addImageCommand, bytesFrom, type Host } from '../image-command.ts';
 import type { ImageOptions } from '../session.ts';
 import { addSlackOption, type SlackOption } from '../slack-option.ts';
@@ -10,7 +11,7 @@ const DEFAULT_LENGTH = 512;
 /** Bytes read and dumped at once. */
 const STEP_BYTES = 64 * 1024;
 
-interface HexOptions extends ImageOptions, SlackOption {
+interface HexOptions extends ImageOptions, SlackOption, DeletedOption {
   readonly offset?: string;
   readonly length?: string;
 }
@@ -25,7 +26,7 @@ export function registerHex(host: Host): void {
       'sectorscope hex disk.qcow2 p1 --offset 0x52 --length 8',
     ],
     options: (command: Command) =>
-      addSlackOption(command)
+      addDeletedOption(addSlackOption(command))
         .option('--offset <n>', 'first byte (4096, 0x1000, 8s, 4KiB); negative counts from the end: --offset=-1s')
         .option('--length <n>', `bytes to dump (default ${DEFAULT_LENGTH}; "all" for the rest)`),
     action: async (image, [locator], options, { output, signal, ...rest }) => {

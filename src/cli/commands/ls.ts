@@ -37,7 +37,7 @@ export function registerLs(host: Host): void {
         .option('-R, --recursive', 'everything below, with paths')
         .option('--deleted', 'also deleted entries, as far as their directories have them still'),
     action: async (image, [locator], options, session) => {
-      const target = await targetOf(image, locator, session);
+      const target = await targetOf(image, locator, session, { deleted: options.deleted });
       const starts = await startsOf(target, session);
       const isSeveral = starts.length > 1 || options.recursive === true;
       const listed = listAll(starts, options, session);
@@ -86,7 +86,7 @@ async function longLine(
     ];
     return longRow([formatMode(node.kind, node.mode), links, uid, gid, size, modified], name + arrow);
   } catch (error) {
-    noteUnreadable(path, entry, error, session);
+    noteUnreadable(escapeText(path), entry, error, session);
     return longRow(UNKNOWN_FACTS, name);
   }
 }

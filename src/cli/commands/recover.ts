@@ -10,6 +10,7 @@ import {
   type Image,
   isAtLeast,
   type Locator,
+  type LostRange,
   madeText,
   notFound,
   parseLocator,
@@ -22,10 +23,11 @@ import { UsageError } from '../exit-codes.ts';
 import { addImageCommand, type Host } from '../image-command.ts';
 import { filesystemsOf, type Mounted, volumeName } from '../mounted.ts';
 import { errorJson, errorLine, longTable } from '../output.ts';
+import { addPartialOption, lostJson, type PartialOption, tellLost, writeReadable } from '../partial-option.ts';
 import type { ImageOptions, Session } from '../session.ts';
 import { writeBytes } from '../target-bytes.ts';
 
-interface RecoverOptions extends ImageOptions {
+interface RecoverOptions extends ImageOptions, PartialOption {
   readonly key?: string;
   readonly certainty: Certainty;
   readonly owner?: boolean;
@@ -57,7 +59,7 @@ export function registerRecover(host: Host): void {
       'sectorscope recover --certainty damaged --json disk.qcow2 p2',
     ],
     options: (command: Command) =>
-      command
+      addPartialOption(command)
         .option('--key <key>', 'only the file of that key, as the list has it')
         .addOption(
           new Option('--certainty <least>', 'the least certainty wanted').choices(CERTAINTIES).default('likely'),
@@ -186,7 +188,8 @@ async function printOne(wanted: Search, options: RecoverOptions, session: Sessio
   if (count > 1) session.note(`${key} of ${count} files: --key KEY takes another, and without DEST they are listed`);
   if (certainty !== 'intact') session.note(`${key}: ${certainty}: ${escapeText(reason)}`);
   if (node.kind !== 'file') throw unsupported({ layer: 'recover', expected: 'a file', found: node.kind });
-  await writeBytes(fileDevice(filesystem, node), session);
+  if (options.partial === true) await writeReadable(filesystem, node, best.file.path ?? key, session);
+  else await writeBytes(fileDevice(filesystem, node), session);
 }
 
 async function writeAll(wanted: Search, destination: string, options: RecoverOptions, session: Session): Promise<void> {
@@ -223,9 +226,15 @@ async function* recovered(
     const name = path === undefined ? key : `${formatLocator(mounted.volume.name, path)} (${key})`;
     const prefix = isSeveral && mounted.volume.name !== '' ? [mounted.volume.name.replaceAll('/', '-')] : [];
     try {
-      const host = await folder.write(mounted.filesystem, file, prefix, { signal: session.signal });
+      let lost: readonly LostRange[] = [];
+      const onLost = (ranges: readonly LostRange[]): void => {
+        lost = ranges;
+      };
+      const copying = { signal: session.signal, onLost: options.partial === true ? onLost : undefined };
+      const host = await folder.write(mounted.filesystem, file, prefix, copying);
+      tellLost(name, lost, session);
       if (!isAtLeast(certainty, 'likely')) session.leaveOut(`${name} is ${certainty}: ${escapeText(reason)}`);
-      yield { ...fileJson(found), certainty, host };
+      yield { ...fileJson(found), certainty, host, lost: lostJson(lost) };
     } catch (error) {
       session.signal.throwIfAborted();
       session.leaveOut(`left out ${name}: ${errorLine(error)}`);

@@ -17,22 +17,24 @@ import {
   type Target,
   textOrHex,
 } from '../../core/index.ts';
+import { addDeletedOption, type DeletedOption } from '../deleted-option.ts';
 import { nodeJson } from '../describe.ts';
 import { addImageCommand, type Host, targetOf } from '../image-command.ts';
 import { mapRows, printMap } from '../map-rows.ts';
 import { errorJson, errorLine, table } from '../output.ts';
-import type { Session } from '../session.ts';
+import type { ImageOptions, Session } from '../session.ts';
 import { wantsPath } from '../wants-path.ts';
 
 type NodeTarget = Extract<Target, { kind: 'node' }>;
 
 export function registerStat(host: Host): void {
-  addImageCommand(host, {
+  addImageCommand<ImageOptions & DeletedOption>(host, {
     usage: 'stat <image> <locator>',
     description: 'all that a file has: times, mode, owners, attributes, and where its bytes lie in the host files',
     examples: ['sectorscope stat disk.qcow2 p2:/etc/passwd', 'sectorscope stat --json disk.qcow2 p2:/etc'],
+    options: addDeletedOption,
     action: async (image, [locator], options, session) => {
-      const target = await targetOf(image, locator, session, false);
+      const target = await targetOf(image, locator, session, { followLast: false, deleted: options.deleted });
       if (target.kind !== 'node') throw wantsPath('stat', target);
       if (options.json === true) await session.output.json(await statJson(target, session));
       else await printStat(target, session);

@@ -27,7 +27,7 @@ export function registerTimeline(host: Host): void {
     options: (command: Command) =>
       command.option('--deleted', 'also deleted entries, as far as their directories have them still'),
     action: async (image, [locator], options, session) => {
-      const starts = await startsOf(await targetOf(image, locator, session), session);
+      const starts = await startsOf(await targetOf(image, locator, session, { deleted: options.deleted }), session);
       const toLine = options.json === true ? jsonLine : bodyLine;
       for await (const listing of listAll(starts, { ...options, recursive: true }, session)) {
         for (const walked of listing.entries) {
@@ -56,7 +56,7 @@ async function bodyLine(listing: Listing, walked: Walked, session: Session): Pro
     const kind = entry.kind === 'unknown' ? node.kind : entry.kind;
     return bodyFields(`${name}${target}${entry.deleted ? ' (deleted)' : ''}`, node.id, modeOf(kind, node), node);
   } catch (error) {
-    noteUnreadable(path, entry, error, session);
+    noteUnreadable(escapeText(path), entry, error, session);
     return bodyFields(`${name}${entry.deleted ? ' (deleted)' : ''}`, entry.nodeId, '-/----------', undefined);
   }
 }

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { divideDown, roundDown, roundUp } from '../bytes/rounding.ts';
-import { assert } from '../errors.ts';
+import { assert, DiskError } from '../errors.ts';
 import { type BlockDevice, type ByteRange, checkRange, type ReadOptions } from './block-device.ts';
 import { type Extent, extentsOf } from './extent.ts';
 
@@ -55,10 +55,26 @@ export class CachedDevice implements BlockDevice {
       const from = at % this.#blockBytes;
       const index = divideDown(at, this.#blockBytes);
       const to = Math.min(from + target.length - done, this.#blockBytes);
-      let block = this.#blocks.get(index);
-      while (block === undefined || !covers(block, from, to)) block = await this.#load(index, from, to, options);
-      target.set(block.bytes.subarray(from - block.start, to - block.start), done);
+      const part = target.subarray(done, done + to - from);
+      const known = this.#blocks.get(index);
+      const isHeld = known !== undefined && covers(known, from, to);
+      const block = isHeld ? known : await this.#blockWith(index, from, to, options);
+      // A block with a sector that cannot be read has others that can.
+      if (block instanceof DiskError) await this.#base.readInto(part, at, options);
+      else part.set(block.bytes.subarray(from - block.start, to - block.start));
       done += to - from;
+    }
+  }
+
+  /** A block that has those bytes, or why the device below did not give it. */
+  async #blockWith(index: number, from: number, to: number, options?: ReadOptions): Promise<Block | DiskError> {
+    let block = this.#blocks.get(index);
+    try {
+      while (block === undefined || !covers(block, from, to)) block = await this.#load(index, from, to, options);
+      return block;
+    } catch (error) {
+      if (error instanceof DiskError) return error;
+      throw error;
     }
   }
 

@@ -1,5 +1,6 @@
 import type { BlockDevice, ByteRange, ReadOptions } from '../device/block-device.ts';
 import type { Extent, ExtentSource } from '../device/extent.ts';
+import type { DiskError } from '../errors.ts';
 import type { Property } from '../format.ts';
 import type { CheckOptions, Finding } from './finding.ts';
 import type { RecoverableFile, RecoverableOptions } from './recoverable-file.ts';
@@ -21,11 +22,16 @@ export interface FileSystem {
   /** Transactions of a journal that are read as if they were done; absent where there is no journal, or it was left alone. */
   readonly replayedTransactions?: number | undefined;
   /** The node with that id: an ext inode number; on FAT the byte offset of the directory entry divided by 32, 0 for the root. */
-  node(id: number, options?: ReadOptions): Promise<FileNode>;
+  node(id: number, options?: NodeOptions): Promise<FileNode>;
   /** Reads all metadata and says what is not consistent; changes nothing. A damaged part is a finding, never an error. */
   check(options?: CheckOptions): AsyncIterable<Finding>;
   /** Deleted files, earlier versions and chains without a name, as far as their facts or content are still there. */
   recoverable(options?: RecoverableOptions): AsyncIterable<RecoverableFile>;
+}
+
+export interface NodeOptions extends ReadOptions {
+  /** The node is of an entry that is deleted: FAT has no other word of one in a deleted directory. */
+  readonly deleted?: boolean | undefined;
 }
 
 export type SpecialKind = 'character device' | 'block device' | 'fifo' | 'socket';
@@ -105,14 +111,26 @@ export interface Directory extends NodeBase {
   entryBatches(options?: ListOptions): AsyncIterable<readonly DirectoryEntry[]>;
   /** The live entry of that name, by the filesystem's own rule of equality. */
   lookup(name: string, options?: ReadOptions): Promise<DirectoryEntry | undefined>;
+  /** Of a deleted one: whether what lies in its place still begins as it did. Absent where that cannot be told. */
+  isStillThere?(options?: ReadOptions): Promise<boolean>;
   /** Where the directory's own blocks lie. */
   extents(range: ByteRange, options?: ReadOptions): AsyncIterable<Extent>;
+}
+
+/** A part of a file's content, and why it cannot be read. */
+export interface LostRange extends ByteRange {
+  readonly reason: DiskError;
+}
+
+export interface MapOptions extends ReadOptions {
+  /** Told of each part that a damaged map does not give any more: a hole is given for it. Without it that is an error. */
+  readonly onLost?: ((lost: LostRange) => void) | undefined;
 }
 
 export interface RegularFile extends NodeBase {
   readonly kind: 'file';
   /** Where the content lies; the sources are the filesystem's device. */
-  extents(range: ByteRange, options?: ReadOptions): AsyncIterable<Extent>;
+  extents(range: ByteRange, options?: MapOptions): AsyncIterable<Extent>;
   /** What storage the file has behind its content: from `size`, which is its byte 0, to the end of the last block that is its own. */
   slack(options?: ReadOptions): Promise<ExtentSource>;
 }

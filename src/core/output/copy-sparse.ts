@@ -78,7 +78,7 @@ async function copySmall(device: BlockDevice, descriptor: number, options: CopyO
 }
 
 /** From where to where a piece has blocks that are not all zero; `offset` is its place in the file, whose blocks they are. */
-function* nonZeroRuns(piece: Uint8Array, offset: number): Generator<readonly [from: number, to: number], void> {
+export function* nonZeroRuns(piece: Uint8Array, offset: number): Generator<readonly [from: number, to: number], void> {
   let start: number | undefined;
   let at = 0;
   while (at < piece.length) {

@@ -2,8 +2,16 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { decodeName } from '../bytes/text.ts';
 import { systemError } from '../device/file-device.ts';
-import { corrupt, unsupported } from '../errors.ts';
-import type { Directory, DirectoryEntry, FileNode, FileSystem, RegularFile } from '../filesystem/filesystem.ts';
+import { corrupt, notFound, unsupported } from '../errors.ts';
+import { DeletedDirectories } from '../filesystem/deleted-directories.ts';
+import type {
+  Directory,
+  DirectoryEntry,
+  FileNode,
+  FileSystem,
+  LostRange,
+  RegularFile,
+} from '../filesystem/filesystem.ts';
 import type { CopyOptions } from './copy-sparse.ts';
 import { type HostNodeOptions, HostNodes } from './host-node.ts';
 import { childPath, hostError, requireEmptyDirectory } from './host-path.ts';
@@ -20,9 +28,15 @@ export interface ExtractReport {
   bytes: number;
   /** Nodes that were left out, with the reason: special files, names that are no file names, unreadable content. */
   readonly skipped: { readonly path: string; readonly reason: unknown }[];
+  /** Parts of files that could not be read, with `partial`: the files have holes there. */
+  readonly lost: (LostRange & { readonly path: string })[];
 }
 
 export interface ExtractOptions extends Omit<CopyOptions, 'onProgress'>, HostNodeOptions {
+  /** Files that cannot be read whole are written with what can be read of them; otherwise they are left out. */
+  readonly partial?: boolean | undefined;
+  /** The node is deleted itself, and so is all below it. */
+  readonly deleted?: boolean | undefined;
   readonly onEntry?: ((path: string) => void) | undefined;
   /** How much content is written so far, in bytes; `total` is 0: nobody knows before the end. */
   readonly onProgress?: CopyOptions['onProgress'];
@@ -61,8 +75,17 @@ class Extraction {
   readonly #filesystem: FileSystem;
   readonly #nodes: HostNodes;
   readonly #options: ExtractOptions;
-  readonly #report: ExtractReport = { files: 0, directories: 0, symlinks: 0, hardLinks: 0, bytes: 0, skipped: [] };
+  readonly #report: ExtractReport = {
+    files: 0,
+    directories: 0,
+    symlinks: 0,
+    hardLinks: 0,
+    bytes: 0,
+    skipped: [],
+    lost: [],
+  };
   readonly #entered = new Set<number>();
+  readonly #deleted = new DeletedDirectories();
   /** Where the first name of a file with several was made, by its node. */
   readonly #linked = new Map<number, Buffer>();
 
@@ -97,8 +120,10 @@ class Extraction {
     this.#report.directories += 1;
     const links: PendingLink[] = [];
     try {
-      for await (const entry of directory.entries({ signal: this.#options.signal })) {
-        await this.#entry(entry, `${shown}/${entry.name}`, hostPath, depth, links);
+      // Of a deleted directory all is deleted, whatever its entries say.
+      const { signal, deleted = false } = this.#options;
+      for await (const entry of directory.entries({ signal, deleted })) {
+        await this.#entry({ ...entry, deleted }, `${shown}/${entry.name}`, hostPath, depth, links);
       }
     } finally {
       // What could be read of a damaged directory is finished as well.
@@ -122,7 +147,9 @@ class Extraction {
     this.#options.onEntry?.(shown);
     try {
       const hostPath = childPath(parent, entry.name);
-      const node = await this.#filesystem.node(entry.nodeId, this.#options);
+      const { signal } = this.#options;
+      const node = await this.#filesystem.node(entry.nodeId, { signal, deleted: entry.deleted });
+      if (entry.deleted && !node.deleted) throw this.#reused(entry);
       await this.#node(node, shown, hostPath, depth + 1, links);
     } catch (error) {
       this.#options.signal?.throwIfAborted();
@@ -134,10 +161,12 @@ class Extraction {
     switch (node.kind) {
       case 'directory':
         this.#requireNew(node, shown, depth);
+        if (this.#options.deleted === true && !(await this.#deleted.enter(node, this.#options)))
+          throw this.#metTwice(shown);
         await this.#nodes.directory(hostPath, node);
         return this.#directory(node, shown, hostPath, depth);
       case 'file':
-        return this.#file(node, hostPath);
+        return this.#file(node, shown, hostPath);
       case 'symlink':
         links.push({ node, shown, hostPath });
         return;
@@ -149,23 +178,46 @@ class Extraction {
   /** A loop, or a directory with two names: the second is left out before anything is made for it. */
   #requireNew(directory: Directory, shown: string, depth: number): void {
     const details = { layer: this.#filesystem.type, structure: shown };
-    if (this.#entered.has(directory.id))
-      throw corrupt({ ...details, expected: 'a tree', found: 'a directory that is met twice' });
+    if (this.#entered.has(directory.id)) throw this.#metTwice(shown);
     if (depth > MAX_DEPTH)
       throw unsupported({ ...details, expected: `at most ${MAX_DEPTH} directories deep`, found: 'one that is deeper' });
   }
 
-  async #file(node: RegularFile, hostPath: Buffer): Promise<void> {
+  #metTwice(shown: string): Error {
+    const { type } = this.#filesystem;
+    return corrupt({
+      layer: type,
+      structure: shown,
+      expected: 'a tree',
+      found: 'a directory that is met twice, or gone',
+    });
+  }
+
+  #reused({ name, nodeId }: DirectoryEntry): Error {
+    const found = `inode ${nodeId}, in use again`;
+    return notFound({
+      layer: this.#filesystem.type,
+      structure: name,
+      expected: 'an inode that is still deleted',
+      found,
+    });
+  }
+
+  async #file(node: RegularFile, shown: string, hostPath: Buffer): Promise<void> {
     const isShared = (node.linkCount ?? 1) > 1;
     const first = isShared ? this.#linked.get(node.id) : undefined;
     if (first !== undefined && (await isLinked(first, hostPath))) {
       this.#report.hardLinks += 1;
       return;
     }
-    const { signal, onProgress } = this.#options;
+    const { signal, onProgress, partial } = this.#options;
+    const onLost = (lost: readonly LostRange[]): void => {
+      for (const range of lost) this.#report.lost.push({ path: shown, ...range });
+    };
     const before = this.#report.bytes;
     const count = onProgress && (({ done }: { done: number }) => onProgress({ done: before + done, total: 0 }));
-    await this.#nodes.file(this.#filesystem, node, hostPath, { signal, onProgress: count });
+    const copying = { signal, onProgress: count, onLost: partial === true ? onLost : undefined };
+    await this.#nodes.file(this.#filesystem, node, hostPath, copying);
     this.#report.files += 1;
     this.#report.bytes += node.size;
     if (isShared && this.#linked.size < MAX_LINKED_FILES) this.#linked.set(node.id, hostPath);

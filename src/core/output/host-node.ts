@@ -1,12 +1,13 @@
-import { closeSync, fchmodSync, fchownSync, openSync } from 'node:fs';
+import { closeSync, fchmodSync, fchownSync, ftruncateSync, openSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import { type FileTimes, loadNative } from '../../native/index.ts';
 import { bitField } from '../bytes/bits.ts';
 import { encodeName } from '../bytes/text.ts';
 import { takeTurn } from '../device/take-turn.ts';
-import { corrupt, denied } from '../errors.ts';
-import type { FileNode, FileSystem, NodeTimes, RegularFile, Timestamp } from '../filesystem/filesystem.ts';
+import { corrupt, DiskError, denied } from '../errors.ts';
+import type { FileNode, FileSystem, LostRange, NodeTimes, RegularFile, Timestamp } from '../filesystem/filesystem.ts';
 import { fileDevice } from '../filesystem/read-file.ts';
+import { copyReadable } from './copy-readable.ts';
 import { type CopyOptions, copySparse } from './copy-sparse.ts';
 
 export interface HostNodeOptions {
@@ -14,9 +15,17 @@ export interface HostNodeOptions {
   readonly owner?: boolean | undefined;
 }
 
+export interface FileCopyOptions extends CopyOptions {
+  /** Takes a file that cannot be read whole for what can be read of it, and is told what is lost; without it that is an error. */
+  readonly onLost?: ((lost: readonly LostRange[]) => void) | undefined;
+}
+
 /** What nobody else reads while it is being written. */
 const PRIVATE_FILE = 0o600;
 const PRIVATE_DIRECTORY = 0o700;
+
+/** Failures of an image that cost a part of a file; what is not supported, as encryption, costs all of it. */
+const LOSSES: ReadonlySet<string> = new Set(['CORRUPT', 'IO', 'OUT_OF_RANGE']);
 
 /** What a node has beside its content. */
 export type NodeFacts = Pick<FileNode, 'mode' | 'uid' | 'gid' | 'times'>;
@@ -47,11 +56,11 @@ export class HostNodes {
    * A file with its content, holes where it has zeros; nothing is left when it fails. The host is asked without the thread pool:
    * of many small files that took most of the time.
    */
-  async file(filesystem: FileSystem, node: RegularFile, hostPath: Buffer, options?: CopyOptions): Promise<void> {
+  async file(filesystem: FileSystem, node: RegularFile, hostPath: Buffer, options?: FileCopyOptions): Promise<void> {
     const file = openSync(hostPath, 'wx', node.mode === undefined ? undefined : PRIVATE_FILE);
     try {
       try {
-        await copySparse(fileDevice(filesystem, node), file, options);
+        await copyContent(filesystem, node, file, options);
         if (this.#owner && node.uid !== undefined && node.gid !== undefined) fchownSync(file, node.uid, node.gid);
         // Set-id and sticky bits stay behind: an image must not plant a privileged program.
         if (node.mode !== undefined) fchmodSync(file, bitField(node.mode, 0, 9));
@@ -97,6 +106,23 @@ export class HostNodes {
       return;
     }
     await fs.lutimes(hostPath, seconds(accessed ?? modified), seconds(modified)).catch(() => undefined);
+  }
+}
+
+/** What the host refuses to write is an error in any case: only one of the image leaves a part. */
+async function copyContent(
+  filesystem: FileSystem,
+  node: RegularFile,
+  file: number,
+  options?: FileCopyOptions,
+): Promise<void> {
+  const { signal, onProgress, onLost } = options ?? {};
+  try {
+    await copySparse(fileDevice(filesystem, node), file, { signal, onProgress });
+  } catch (error) {
+    if (onLost === undefined || !(error instanceof DiskError) || !LOSSES.has(error.code)) throw error;
+    ftruncateSync(file, 0);
+    onLost(await copyReadable(filesystem, node, file, { signal }));
   }
 }
 

@@ -3,8 +3,7 @@ import { systemError } from '../device/file-device.ts';
 import { denied } from '../errors.ts';
 import type { FileSystem } from '../filesystem/filesystem.ts';
 import type { RecoverableFile } from '../filesystem/recoverable-file.ts';
-import type { CopyOptions } from './copy-sparse.ts';
-import { type HostNodeOptions, HostNodes, type NodeFacts } from './host-node.ts';
+import { type FileCopyOptions, type HostNodeOptions, HostNodes, type NodeFacts } from './host-node.ts';
 import { childPath, requireEmptyDirectory } from './host-path.ts';
 import { checkFolder } from './new-file.ts';
 
@@ -55,7 +54,7 @@ export class RecoveryFolder {
     filesystem: FileSystem,
     file: RecoverableFile,
     prefix: readonly string[] = [],
-    options?: CopyOptions,
+    options?: FileCopyOptions,
   ): Promise<string> {
     const names = [...prefix, ...namesOf(file)];
     if (names.length > MAX_NAMES)
@@ -85,7 +84,7 @@ export class RecoveryFolder {
     filesystem: FileSystem,
     { node }: RecoverableFile,
     names: readonly string[],
-    options?: CopyOptions,
+    options?: FileCopyOptions,
   ): Promise<string> {
     const parent = await this.#folder(names.slice(0, -1));
     const hostPath = childPath(parent, names.at(-1)!);

@@ -32,15 +32,20 @@ export async function listDirectory(
   let lookups = 0;
   let failure: unknown;
   let isCut = false;
+  // Below a deleted directory all is deleted, whatever its entries say.
+  const isDeleted = place.parent?.deleted === true;
   try {
-    for await (const found of directory.entries({ signal, deleted: showDeleted })) {
+    for await (const found of directory.entries({ signal, deleted: showDeleted || isDeleted })) {
       if (sortable.length >= MAX_LISTED_ENTRIES) {
         isCut = true;
         break;
       }
       const isLookedUp = found.kind === 'unknown' && lookups++ < MAX_KIND_LOOKUPS;
       const entry = isLookedUp ? await kindOrUnknown(place.filesystem, found, signal) : found;
-      sortable.push({ item: entryItem(place, entry), ...ranked(entry.name, entry.kind === 'directory') });
+      sortable.push({
+        item: entryItem(place, isDeleted ? { ...entry, deleted: true } : entry),
+        ...ranked(entry.name, entry.kind === 'directory'),
+      });
     }
   } catch (error) {
     signal.throwIfAborted();

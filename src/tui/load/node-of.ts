@@ -10,7 +10,7 @@ export async function nodeOf(item: FileItem, signal: AbortSignal): Promise<FileN
   const { filesystem, nodeId, deleted, name } = item;
   const place = { layer: filesystem.type, structure: `deleted entry ${name}` };
   if (isCleared(item)) throw notFound({ ...place, expected: 'the number of its inode', found: 'none: it was cleared' });
-  const node = await filesystem.node(nodeId, { signal });
+  const node = await filesystem.node(nodeId, { signal, deleted });
   if (!deleted || node.deleted) return node;
   const found = `inode ${nodeId} in use: by another file, or under another name of this one`;
   throw notFound({ ...place, expected: 'an inode that is free', found });

@@ -20,7 +20,8 @@ export async function revealSteps(
   signal: AbortSignal,
 ): Promise<RevealStep[]> {
   const locator = parseLocator(text.trim());
-  const target = await image.resolve(locator, { signal });
+  const mayBeDeleted = match?.deletedId !== undefined;
+  const target = await image.resolve(locator, { signal, deleted: mayBeDeleted });
   const steps: RevealStep[] = [];
   const into = async (parent: TreeItem, children: readonly TreeItem[], key: string): Promise<TreeItem> => {
     signal.throwIfAborted();
@@ -58,7 +59,8 @@ export async function revealSteps(
   here = await into(here, await childrenOf(here), 'filesystem');
   for (const name of target.path.split('/').filter((part) => part !== '')) {
     children = await childrenOf(here);
-    const child = children.find((item) => item.kind === 'entry' && !item.deleted && item.name === name);
+    const named = children.filter((item) => item.kind === 'entry' && item.name === name);
+    const child = named.find((item) => isLive(item)) ?? (mayBeDeleted ? named[0] : undefined);
     if (child === undefined) throw missing(formatLocator(target.volume.name, target.path), here);
     here = await into(here, children, keyOf(child));
   }
@@ -69,6 +71,10 @@ export async function revealSteps(
   if (deleted === undefined) throw missing(formatLocator(target.volume.name, match.path), here);
   await into(here, children, keyOf(deleted));
   return steps;
+}
+
+function isLive(item: TreeItem): boolean {
+  return item.kind === 'entry' && !item.deleted;
 }
 
 /** Only past the limit of a listing: the path itself was resolved. */

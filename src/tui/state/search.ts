@@ -79,7 +79,9 @@ function loadedRow(rows: readonly TreeRow[], match: Match): number {
 type Entry = Extract<TreeItem, { kind: 'entry' }>;
 
 function isMatch(item: Entry, isLast: boolean, { deletedId }: Match): boolean {
-  return isLast && deletedId !== undefined ? item.deleted && item.nodeId === deletedId : !item.deleted;
+  if (deletedId === undefined) return !item.deleted;
+  // A directory on the way may be deleted too.
+  return !isLast || (item.deleted && item.nodeId === deletedId);
 }
 
 /** Whether an item is what a match found. */

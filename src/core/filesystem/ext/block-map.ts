@@ -1,8 +1,7 @@
 import { divideDown } from '../../bytes/rounding.ts';
 import { viewOf } from '../../bytes/struct.ts';
-import type { ReadOptions } from '../../device/block-device.ts';
 import { corrupt } from '../../errors.ts';
-import type { BlockRange, BlockRun } from './block-run.ts';
+import { type BlockRange, type BlockRun, type BlockRunOptions, loseBlocks } from './block-run.ts';
 import { I_BLOCK_OFFSET, type Inode } from './inode.ts';
 import type { ExtVolume } from './volume.ts';
 
@@ -23,25 +22,32 @@ interface PendingIndirect {
   readonly pointerOffset: number;
 }
 
-/** The runs of a block-mapped file inside `range`, ascending, an indirect block at a time. */
+/** The runs of a block-mapped file inside `range`, ascending, an indirect block at a time; what a bad pointer maps is lost as the options say. */
 export async function* blockMapRuns(
   volume: ExtVolume,
   inode: Inode,
   range: BlockRange,
-  options?: ReadOptions,
+  options?: BlockRunOptions,
 ): AsyncGenerator<readonly BlockRun[], void> {
   const perBlock = volume.geometry.blockSize / POINTER_BYTES;
   const rootOffset = inode.offset + I_BLOCK_OFFSET;
-  yield pointerRuns(volume, inode.iBlock.subarray(0, DIRECT_POINTERS * POINTER_BYTES), 0, range, rootOffset);
+  const direct = inode.iBlock.subarray(0, DIRECT_POINTERS * POINTER_BYTES);
+  yield pointerRuns(volume, direct, 0, range, rootOffset, options);
   const seen = new Set<number>();
   const pending = rootIndirects(inode, perBlock, range, rootOffset);
   for (let here = pending.pop(); here !== undefined; here = pending.pop()) {
-    if (!volume.hasDataBlocks(here.block, 1)) throw outside(volume, here.block, here.pointerOffset);
-    if (seen.has(here.block) || seen.size >= MAX_INDIRECT_BLOCKS) throw revisited(inode, here);
-    seen.add(here.block);
-    const bytes = await volume.readMetadata(here.block, LEVEL_NAMES[here.level]!, options);
+    let bytes: Uint8Array;
+    try {
+      if (!volume.hasDataBlocks(here.block, 1)) throw outside(volume, here.block, here.pointerOffset);
+      if (seen.has(here.block) || seen.size >= MAX_INDIRECT_BLOCKS) throw revisited(inode, here);
+      seen.add(here.block);
+      bytes = await volume.readMetadata(here.block, LEVEL_NAMES[here.level]!, options);
+    } catch (error) {
+      loseBlocks({ first: here.logical, end: here.logical + perBlock ** here.level }, error, options);
+      continue;
+    }
     const offset = volume.blockOffset(here.block);
-    if (here.level === 1) yield pointerRuns(volume, bytes, here.logical, range, offset);
+    if (here.level === 1) yield pointerRuns(volume, bytes, here.logical, range, offset, options);
     else pending.push(...innerIndirects(bytes, here, perBlock, range, offset));
   }
 }
@@ -91,6 +97,7 @@ function pointerRuns(
   logical: number,
   range: BlockRange,
   offset: number,
+  options: BlockRunOptions | undefined,
 ): BlockRun[] {
   const view = viewOf(bytes);
   const first = Math.max(0, range.first - logical);
@@ -109,11 +116,13 @@ function pointerRuns(
     count = block === 0 ? 0 : 1;
   }
   if (count > 0) runs.push({ logical: logical + end - count, physical: start, count, unwritten: false });
-  for (const run of runs) {
-    if (volume.hasDataBlocks(run.physical, run.count)) continue;
-    throw outside(volume, run.physical + run.count - 1, offset + (run.logical - logical) * POINTER_BYTES);
-  }
-  return runs;
+  return runs.filter((run) => {
+    if (volume.hasDataBlocks(run.physical, run.count)) return true;
+    const pointerOffset = offset + (run.logical - logical) * POINTER_BYTES;
+    const error = outside(volume, run.physical + run.count - 1, pointerOffset);
+    loseBlocks({ first: run.logical, end: run.logical + run.count }, error, options);
+    return false;
+  });
 }
 
 function outside(volume: ExtVolume, block: number, offset: number): Error {

@@ -1,3 +1,6 @@
+import type { ReadOptions } from '../../device/block-device.ts';
+import { DiskError } from '../../errors.ts';
+
 /** Consecutive blocks of a file that lie consecutively in the filesystem. What no run covers is a hole. */
 export interface BlockRun {
   /** The first block, counted from the start of the file. */
@@ -13,6 +16,17 @@ export interface BlockRun {
 export interface BlockRange {
   readonly first: number;
   readonly end: number;
+}
+
+export interface BlockRunOptions extends ReadOptions {
+  /** Told of blocks of the file whose place a damaged map does not give; the walk goes on behind them. Without it that is an error. */
+  readonly onLostBlocks?: ((blocks: BlockRange, reason: DiskError) => void) | undefined;
+}
+
+/** Tells `blocks` of the file as lost, where that is wanted and `error` is about the image; otherwise throws it. */
+export function loseBlocks(blocks: BlockRange, error: unknown, options: BlockRunOptions | undefined): void {
+  if (options?.onLostBlocks === undefined || !(error instanceof DiskError)) throw error;
+  options.onLostBlocks(blocks, error);
 }
 
 /** The part of a run inside `range`; undefined when there is none. */

@@ -4,7 +4,7 @@ import { encodeName } from '../../bytes/text.ts';
 import type { ReadOptions } from '../../device/block-device.ts';
 import { corrupt, type DiskError } from '../../errors.ts';
 import type { DirectoryEntry, ListOptions } from '../filesystem.ts';
-import type { BlockRun } from './block-run.ts';
+import type { BlockRange, BlockRun } from './block-run.ts';
 import { directoryBlockChecksum, inodeSeed } from './checksums.ts';
 import { type DirectoryRules, decodeDirectoryBlock } from './directory-block.ts';
 import { encryptedName } from './encrypted-name.ts';
@@ -85,7 +85,8 @@ async function* blockEntries(
   const end = divideUp(inode.size, blockSize);
   let next = 0;
   let total = 0;
-  for await (const runs of blockRuns(volume, inode, { first: 0, end }, options)) {
+  const onLostBlocks = (_: BlockRange, reason: DiskError): void => note(reason);
+  for await (const runs of blockRuns(volume, inode, { first: 0, end }, { signal: options.signal, onLostBlocks })) {
     for (const run of runs) {
       if (run.logical > next) reportHole(volume, inode, next, run.logical);
       next = run.logical + run.count;

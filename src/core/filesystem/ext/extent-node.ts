@@ -57,11 +57,14 @@ export interface ExtentNodePlace {
   readonly covers: BlockRange;
   /** The filesystem's blocks that a pointer may name. */
   readonly blocks: BlockRange;
+  /** Told of blocks of the file that a bad entry leaves without a place; without it a bad entry is an error. */
+  readonly onBad?: ((blocks: BlockRange, reason: DiskError) => void) | undefined;
 }
 
 /**
  * Parses one node of an extent tree: 60 bytes of an inode, or a block (whose checksum tail lies behind its capacity).
- * Throws CORRUPT for anything that is out of order, overlaps, or points outside the filesystem or the parent's range.
+ * Throws CORRUPT for anything that is out of order, overlaps, or points outside the filesystem or the parent's range, but for
+ * what the place is told of as lost.
  */
 export function parseExtentNode(bytes: Uint8Array, place: ExtentNodePlace): ExtentNode {
   const header = EXTENT_HEADER.parse(bytes, 0, place.offset);
@@ -92,16 +95,37 @@ function parseLeaf(bytes: Uint8Array, entryCount: number, place: ExtentNodePlace
     const physical = joinHalves(view.getUint16(at + 6, true), view.getUint32(at + 8, true));
     const unwritten = length > MAX_WRITTEN_LENGTH;
     const count = unwritten ? length - MAX_WRITTEN_LENGTH : length;
-    if (count === 0) throw damaged(place, at + 4, 'extent length', 'at least 1', 0);
-    if (logical < next) throw damaged(place, at, 'extent logical', `at least ${next}`, logical);
+    const misplaced = placeFault(place, at, { logical, count, next });
+    if (misplaced !== undefined) {
+      // Where one entry does not stand in the file, those behind it tell nothing any more.
+      lose(place, { first: next, end: place.covers.end }, misplaced);
+      return runs;
+    }
     next = logical + count;
-    if (next > place.covers.end)
-      throw damaged(place, at, 'extent end', `at most block ${place.covers.end} of the file`, next);
-    if (physical < place.blocks.first || physical + count > place.blocks.end)
-      throw damaged(place, at + 6, 'extent physical', blocksText(place), `${physical} + ${count}`);
-    runs.push({ logical, physical, count, unwritten });
+    if (physical < place.blocks.first || physical + count > place.blocks.end) {
+      const outside = damaged(place, at + 6, 'extent physical', blocksText(place), `${physical} + ${count}`);
+      lose(place, { first: logical, end: next }, outside);
+    } else runs.push({ logical, physical, count, unwritten });
   }
   return runs;
+}
+
+/** What is wrong with where an extent stands in the file; `next` is the first block that it may have. */
+function placeFault(
+  place: ExtentNodePlace,
+  at: number,
+  { logical, count, next }: { readonly logical: number; readonly count: number; readonly next: number },
+): DiskError | undefined {
+  if (count === 0) return damaged(place, at + 4, 'extent length', 'at least 1', 0);
+  if (logical < next) return damaged(place, at, 'extent logical', `at least ${next}`, logical);
+  const { end } = place.covers;
+  if (logical + count <= end) return undefined;
+  return damaged(place, at, 'extent end', `at most block ${end} of the file`, logical + count);
+}
+
+function lose(place: ExtentNodePlace, blocks: BlockRange, reason: DiskError): void {
+  if (place.onBad === undefined) throw reason;
+  place.onBad(blocks, reason);
 }
 
 function parseIndex(bytes: Uint8Array, entryCount: number, place: ExtentNodePlace): ExtentChild[] {
@@ -115,9 +139,10 @@ function parseIndex(bytes: Uint8Array, entryCount: number, place: ExtentNodePlac
     const block = joinHalves(view.getUint16(at + 8, true), view.getUint32(at + 4, true));
     if (first >= end || first < place.covers.first)
       throw damaged(place, at, 'extent index logical', `${place.covers.first} to ${end - 1}, ascending`, first);
+    const covers = { first, end };
     if (block < place.blocks.first || block >= place.blocks.end)
-      throw damaged(place, at + 4, 'extent index child', blocksText(place), block);
-    children.push({ block, covers: { first, end } });
+      lose(place, covers, damaged(place, at + 4, 'extent index child', blocksText(place), block));
+    else children.push({ block, covers });
     end = first;
   }
   return children.reverse();

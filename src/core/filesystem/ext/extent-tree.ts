@@ -1,14 +1,12 @@
-import type { ReadOptions } from '../../device/block-device.ts';
 import { corrupt } from '../../errors.ts';
-import type { BlockRange, BlockRun } from './block-run.ts';
-import { clipRun } from './block-run.ts';
+import { type BlockRange, type BlockRun, type BlockRunOptions, clipRun, loseBlocks } from './block-run.ts';
 import { extentBlockChecksum, inodeSeed } from './checksums.ts';
 import { type ExtentNode, parseExtentNode } from './extent-node.ts';
 import { I_BLOCK_OFFSET, type Inode } from './inode.ts';
 import type { ExtVolume } from './volume.ts';
 
 /** Logical block numbers are 32 bits. */
-const MAX_FILE_BLOCKS = 2 ** 32;
+const WHOLE_FILE: BlockRange = { first: 0, end: 2 ** 32 };
 /** Nodes of one tree read in one walk; a million of 4 KiB blocks hold 350 million extents. */
 const MAX_TREE_NODES = 1_048_576;
 
@@ -18,27 +16,44 @@ interface PendingNode {
   readonly covers: BlockRange;
 }
 
-/** The runs of an extent-mapped file inside `range`, ascending, a leaf at a time. */
+/** The runs of an extent-mapped file inside `range`, ascending, a leaf at a time; what a damaged node covers is lost as the options say. */
 export async function* extentTreeRuns(
   volume: ExtVolume,
   inode: Inode,
   range: BlockRange,
-  options?: ReadOptions,
+  options?: BlockRunOptions,
 ): AsyncGenerator<readonly BlockRun[], void> {
-  const blocks = volume.dataBlocks;
-  const root = parseRoot(volume, inode);
+  const onBad = options?.onLostBlocks;
+  let root: ExtentNode;
+  try {
+    root = parseRoot(volume, inode, onBad);
+  } catch (error) {
+    return loseBlocks(WHOLE_FILE, error, options);
+  }
   if (root.depth === 0) return yield clipRuns(root.runs, range);
   const seen = new Set<number>();
   const pending = pendingChildren(root, range);
   for (let here = pending.pop(); here !== undefined; here = pending.pop()) {
-    if (seen.has(here.block) || seen.size >= MAX_TREE_NODES) throw revisited(volume, inode, here.block);
-    seen.add(here.block);
-    const offset = volume.blockOffset(here.block);
-    const bytes = await volume.readMetadata(here.block, 'extent tree block', options);
-    volume.verify(`extent tree block of inode ${inode.id}`, offset, (seed) =>
-      extentBlockChecksum(bytes, inodeSeed(inode, seed)),
-    );
-    const node = parseExtentNode(bytes, { offset, depth: here.depth, covers: here.covers, blocks });
+    let node: ExtentNode;
+    try {
+      if (seen.has(here.block) || seen.size >= MAX_TREE_NODES) throw revisited(volume, inode, here.block);
+      seen.add(here.block);
+      const offset = volume.blockOffset(here.block);
+      const bytes = await volume.readMetadata(here.block, 'extent tree block', options);
+      volume.verify(`extent tree block of inode ${inode.id}`, offset, (seed) =>
+        extentBlockChecksum(bytes, inodeSeed(inode, seed)),
+      );
+      node = parseExtentNode(bytes, {
+        offset,
+        depth: here.depth,
+        covers: here.covers,
+        blocks: volume.dataBlocks,
+        onBad,
+      });
+    } catch (error) {
+      loseBlocks(here.covers, error, options);
+      continue;
+    }
     if (node.depth === 0) yield clipRuns(node.runs, range);
     else pending.push(...pendingChildren(node, range));
   }
@@ -50,12 +65,13 @@ export function rootRuns(volume: ExtVolume, inode: Inode): readonly BlockRun[] |
   return root.depth === 0 ? root.runs : undefined;
 }
 
-function parseRoot(volume: ExtVolume, inode: Inode): ExtentNode {
+function parseRoot(volume: ExtVolume, inode: Inode, onBad?: BlockRunOptions['onLostBlocks']): ExtentNode {
   return parseExtentNode(inode.iBlock, {
     offset: inode.offset + I_BLOCK_OFFSET,
     depth: undefined,
-    covers: { first: 0, end: MAX_FILE_BLOCKS },
+    covers: WHOLE_FILE,
     blocks: volume.dataBlocks,
+    onBad,
   });
 }
 

@@ -1,9 +1,10 @@
 import { divideDown, divideUp } from '../../bytes/rounding.ts';
-import type { ByteRange, ReadOptions } from '../../device/block-device.ts';
+import type { ByteRange } from '../../device/block-device.ts';
 import { clipExtent, type Extent, joinedExtents, mergeExtents } from '../../device/extent.ts';
 import { unsupported } from '../../errors.ts';
+import type { MapOptions } from '../filesystem.ts';
 import { blockMapRuns } from './block-map.ts';
-import type { BlockRange, BlockRun } from './block-run.ts';
+import type { BlockRange, BlockRun, BlockRunOptions } from './block-run.ts';
 import { extentTreeRuns, rootRuns } from './extent-tree.ts';
 import { inlineDataParts } from './inline-data.ts';
 import { hasFlag, type Inode } from './inode.ts';
@@ -14,7 +15,7 @@ export function blockRuns(
   volume: ExtVolume,
   inode: Inode,
   range: BlockRange,
-  options?: ReadOptions,
+  options?: BlockRunOptions,
 ): AsyncGenerator<readonly BlockRun[], void> {
   const runs = hasFlag(inode, 'extents') ? extentTreeRuns : blockMapRuns;
   return runs(volume, inode, range, options);
@@ -25,13 +26,13 @@ export async function* inodeExtents(
   volume: ExtVolume,
   inode: Inode,
   range: ByteRange,
-  options?: ReadOptions,
+  options?: MapOptions,
 ): AsyncGenerator<Extent, void> {
   const end = Math.min(range.start + range.length, inode.size);
   if (range.start >= end) return;
   requirePlain(inode);
   const wanted = { start: range.start, length: end - range.start };
-  const isMapped = hasFlag(inode, 'extents') && !hasFlag(inode, 'inlineData');
+  const isMapped = hasFlag(inode, 'extents') && !hasFlag(inode, 'inlineData') && options?.onLost === undefined;
   const runs = isMapped ? rootRuns(volume, inode) : undefined;
   // Nearly every file has all its extents in the inode: nothing has to be waited for.
   if (runs !== undefined) for (const extent of joinedExtents(placed(piecesOf(volume, runs), wanted))) yield extent;
@@ -54,7 +55,7 @@ async function* rawExtents(
   volume: ExtVolume,
   inode: Inode,
   wanted: ByteRange,
-  options?: ReadOptions,
+  options?: MapOptions,
 ): AsyncGenerator<Extent, void> {
   const end = wanted.start + wanted.length;
   let at = wanted.start;
@@ -62,7 +63,10 @@ async function* rawExtents(
   const blocks = { first: divideDown(at, blockSize), end: divideUp(end, blockSize) };
   const batches = hasFlag(inode, 'inlineData')
     ? inlinePieces(volume, inode)
-    : blockPieces(volume, inode, blocks, options);
+    : blockPieces(volume, inode, blocks, {
+        signal: options?.signal,
+        onLostBlocks: lossesInBytes(volume, wanted, options),
+      });
   for await (const pieces of batches) {
     for (const extent of placed(pieces, { start: at, length: end - at }, false)) {
       yield extent;
@@ -90,11 +94,26 @@ function* placed(pieces: readonly Extent[], wanted: ByteRange, isLast = true): G
   if (isLast && at < end) yield hole(at, end);
 }
 
+/** Tells lost blocks as the bytes that they have of a range. */
+function lossesInBytes(
+  { geometry: { blockSize } }: ExtVolume,
+  wanted: ByteRange,
+  options?: MapOptions,
+): BlockRunOptions['onLostBlocks'] {
+  const onLost = options?.onLost;
+  if (onLost === undefined) return undefined;
+  return (blocks, reason) => {
+    const start = Math.max(wanted.start, blocks.first * blockSize);
+    const length = Math.min(wanted.start + wanted.length, blocks.end * blockSize) - start;
+    if (length > 0) onLost({ start, length, reason });
+  };
+}
+
 async function* blockPieces(
   volume: ExtVolume,
   inode: Inode,
   range: BlockRange,
-  options?: ReadOptions,
+  options?: BlockRunOptions,
 ): AsyncGenerator<readonly Extent[], void> {
   for await (const runs of blockRuns(volume, inode, range, options)) yield piecesOf(volume, runs);
 }

@@ -8,6 +8,7 @@ import type {
   ExtendedAttribute,
   FileNode,
   ListOptions,
+  MapOptions,
   NodeTimes,
   RegularFile,
   SpecialFile,
@@ -91,7 +92,7 @@ class ExtFile extends ExtNode implements RegularFile {
     return inodeSlack(this.volume, this.inode, options);
   }
 
-  extents(range: ByteRange, options?: ReadOptions): AsyncGenerator<Extent, void> {
+  extents(range: ByteRange, options?: MapOptions): AsyncGenerator<Extent, void> {
     return inodeExtents(this.volume, this.inode, range, options);
   }
 }

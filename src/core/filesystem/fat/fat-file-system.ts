@@ -4,7 +4,7 @@ import { type BlockDevice, type ByteRange, type ReadOptions, readBytes } from '.
 import { notFound } from '../../errors.ts';
 import type { Property } from '../../format.ts';
 import type { BoundedReporter } from '../bounded-reporter.ts';
-import type { FileSystem } from '../filesystem.ts';
+import type { FileSystem, NodeOptions } from '../filesystem.ts';
 import type { CheckOptions, Finding } from '../finding.ts';
 import type { RecoverableFile, RecoverableOptions } from '../recoverable-file.ts';
 import { bootSector32 } from './boot-sector-32.ts';
@@ -77,10 +77,10 @@ export class FatFileSystem implements FileSystem {
   }
 
   /** A negative number is that of a chain without a name, by its first cluster: see `lostFile`. */
-  async node(id: number, options?: ReadOptions): Promise<FatDirectory | FatFile> {
+  async node(id: number, options?: NodeOptions): Promise<FatDirectory | FatFile> {
     if (id === ROOT_ID) return this.root(options);
     if (isDataCluster(this.geometry, -id)) return this.#lostNode(-id, options);
-    return this.#entryNode(id, false, options);
+    return this.#entryNode(id, options?.deleted === true, options);
   }
 
   /** The node of an entry that is gone though it may not say so: one in a directory that was deleted. */
@@ -112,7 +112,8 @@ export class FatFileSystem implements FileSystem {
       location: { start: offset, length: SLOT_BYTES },
       storage: this.#storage(cluster, deleted, origin),
     };
-    if (hasBit(entry.attributes, ATTRIBUTE_BITS.directory)) return this.#directory(parts, options);
+    if (hasBit(entry.attributes, ATTRIBUTE_BITS.directory))
+      return this.#directory(deleted ? { ...parts, formerStart: cluster } : parts, options);
     return new FatFile({ ...parts, size: entry.size }, this.geometry.clusterSize);
   }
 
@@ -174,7 +175,7 @@ export class FatFileSystem implements FileSystem {
   }
 
   async #directory(
-    parts: Omit<NodeParts, 'size' | 'storage'> & { readonly storage: ClusterStorage },
+    parts: Omit<NodeParts, 'size' | 'storage'> & { readonly storage: ClusterStorage; readonly formerStart?: number },
     options?: ReadOptions,
   ): Promise<FatDirectory> {
     const size = await parts.storage.measureDirectory(options);

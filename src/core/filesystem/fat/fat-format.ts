@@ -6,6 +6,7 @@ import { BoundedReporter } from '../bounded-reporter.ts';
 import type { FileSystem } from '../filesystem.ts';
 import { type BootFacts, readBootFacts } from './boot-facts.ts';
 import { BOOT_SIGNATURE, bootSector } from './boot-sector.ts';
+import { findBootSectorCopy } from './boot-sector-copy.ts';
 import { type CodePage, codePageNamed, codePageNames, DEFAULT_CODE_PAGE } from './code-page.ts';
 import { compareFatCopy, differenceText } from './fat-copies.ts';
 import { FatFileSystem } from './fat-file-system.ts';
@@ -27,12 +28,18 @@ export const fatFormat: Format<FileSystem> = {
   open: openFat,
 };
 
+/** A FAT32 whose boot sector is damaged, by the copy of it. */
+export const fatCopyFormat: Format<FileSystem> = {
+  name: 'fat',
+  probe: async (device) => (await findBootSectorCopy(device)) !== undefined,
+  open: openFat,
+};
+
 /** Opens a FAT12, FAT16 or FAT32 (Microsoft's "FAT: General Overview of On-Disk Format", version 1.03 and later). */
 export async function openFat(device: BlockDevice, context: OpenContext): Promise<FatFileSystem> {
   const reporter = new BoundedReporter((diagnostic) => context.report(diagnostic));
   const report = (diagnostic: Diagnostic): void => reporter.report(diagnostic);
-  const sector = await readBytes(device, 0, Math.min(bootSector.size, device.size));
-  const geometry = parseGeometry(sector, report);
+  const { sector, geometry } = await readGeometry(device, report);
   reportBootOddities(sector, geometry, device, report);
   const codePage = requireCodePage(context.codePage ?? DEFAULT_CODE_PAGE);
   const boot = readBootFacts(sector, geometry, codePage);
@@ -52,6 +59,25 @@ export async function openFat(device: BlockDevice, context: OpenContext): Promis
     properties: describe(geometry, boot, state, hints),
   });
   return filesystem;
+}
+
+/** By the boot sector, or by FAT32's copy of it where that is damaged, which is said. */
+async function readGeometry(
+  device: BlockDevice,
+  report: (diagnostic: Diagnostic) => void,
+): Promise<{ readonly sector: Uint8Array; readonly geometry: FatGeometry }> {
+  try {
+    const sector = await readBytes(device, 0, Math.min(bootSector.size, device.size));
+    return { sector, geometry: parseGeometry(sector, report) };
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    const copy = await findBootSectorCopy(device);
+    if (copy === undefined) throw error;
+    const { sector, offset } = copy;
+    const message = `it is damaged (${faultText(error)}): its copy at offset 0x${offset.toString(16)} is used`;
+    report({ layer: 'fat', structure: 'boot sector', offset: error.offset ?? 0, message });
+    return { sector, geometry: parseGeometry(sector, report, offset) };
+  }
 }
 
 function requireCodePage(name: string): CodePage {

@@ -20,6 +20,8 @@ const FIRST_CLUSTER = 2;
 /** Where everything lies, from the boot sector alone; offsets and sizes in bytes. */
 export interface FatGeometry {
   readonly type: 'fat12' | 'fat16' | 'fat32';
+  /** Where the boot sector that tells it lies: 0, or the place of its copy. */
+  readonly bootOffset: number;
   readonly entryBits: 12 | 16 | 32;
   readonly sectorSize: number;
   readonly totalSectors: number;
@@ -76,8 +78,12 @@ function basicFault(boot: Common): Fault | undefined {
   return undefined;
 }
 
-/** Reads and validates the first 512 bytes of a FAT; what is odd but readable goes to `report`. */
-export function parseGeometry(sector: Uint8Array, report: (diagnostic: Diagnostic) => void): FatGeometry {
+/** Reads and validates the first 512 bytes of a FAT, or their copy at `bootOffset`; what is odd but readable goes to `report`. */
+export function parseGeometry(
+  sector: Uint8Array,
+  report: (diagnostic: Diagnostic) => void,
+  bootOffset = 0,
+): FatGeometry {
   const boot = bootSector.parse(sector);
   const fault = basicFault(boot);
   if (fault !== undefined) throw fieldError(fault.field, fault.expected, Number(boot[fault.field]));
@@ -102,6 +108,7 @@ export function parseGeometry(sector: Uint8Array, report: (diagnostic: Diagnosti
   const active = isLaidOutAs32 ? activeFat(boot32.extendedFlags, boot.fatCount, report) : 0;
   return {
     type: `fat${entryBits}`,
+    bootOffset,
     entryBits,
     sectorSize,
     totalSectors,

@@ -7,6 +7,7 @@ import type {
   DirectoryEntry,
   ExtendedAttribute,
   ListOptions,
+  MapOptions,
   NodeTimes,
   RegularFile,
 } from '../filesystem.ts';
@@ -14,10 +15,19 @@ import type { CodePage } from './code-page.ts';
 import { type DecodedEntry, DirectoryDecoder, nodeIdOf } from './directory-decoder.ts';
 import { ATTRIBUTE_BITS, SLOT_BYTES } from './directory-entry.ts';
 import { foldCase } from './fold-case.ts';
+import type { FatGeometry } from './geometry.ts';
+import { isDirectoryStart } from './recover/directory-start.ts';
 import { type ClusterStorage, endOfDevice, type Storage } from './storage.ts';
 
 /** Bytes of a directory read at once. */
 const READ_BYTES = 64 * 1024;
+
+/** The filesystem that a directory lies in. */
+interface DirectoryVolume {
+  readonly device: BlockDevice;
+  readonly geometry: FatGeometry;
+  readonly codePage: CodePage;
+}
 
 /** What a node is made of. */
 export interface NodeParts {
@@ -51,7 +61,7 @@ abstract class FatNode {
   }
 
   /** The part of `range` below `size`. */
-  extents(range: ByteRange, options?: ReadOptions): AsyncGenerator<Extent, void> {
+  extents(range: ByteRange, options?: MapOptions): AsyncGenerator<Extent, void> {
     const length = Math.max(0, Math.min(range.length, this.size - range.start));
     return this.storage.extents({ start: range.start, length }, options);
   }
@@ -98,16 +108,23 @@ export class FatDirectory extends FatNode implements Directory {
   readonly #device: BlockDevice;
   readonly #codePage: CodePage;
   readonly #reportOrphan: (offset: number, message: string) => void;
+  readonly #geometry: FatGeometry;
+  readonly #formerStart: number | undefined;
 
-  /** `size` is what the clusters of the directory hold, `allocated` the same, or 0 for a fixed root. */
+  /**
+   * `size` is what the clusters of the directory hold, `allocated` the same, or 0 for a fixed root. `formerStart`: the first cluster
+   * of a deleted one, where other bytes may be by now.
+   */
   constructor(
-    parts: NodeParts & { readonly allocated: number },
-    { device, codePage }: { readonly device: BlockDevice; readonly codePage: CodePage },
+    parts: NodeParts & { readonly allocated: number; readonly formerStart?: number },
+    { device, geometry, codePage }: DirectoryVolume,
     reportOrphan: (offset: number, message: string) => void,
   ) {
     super(parts);
     this.allocated = parts.allocated;
     this.#device = device;
+    this.#geometry = geometry;
+    this.#formerStart = parts.formerStart;
     this.#codePage = codePage;
     this.#reportOrphan = reportOrphan;
   }
@@ -160,6 +177,12 @@ export class FatDirectory extends FatNode implements Directory {
       if (held < length) throw endOfDevice(start + held, this.#device.size);
     }
     decoder.finish();
+  }
+
+  /** What is live, or has no cluster of its own, is. */
+  async isStillThere(options?: ReadOptions): Promise<boolean> {
+    const cluster = this.#formerStart;
+    return cluster === undefined || (await isDirectoryStart(this.#device, this.#geometry, cluster, options));
   }
 }
 

@@ -2,14 +2,15 @@ import { divideDown, divideUp } from '../../bytes/rounding.ts';
 import type { BlockDevice, ByteRange, ReadOptions } from '../../device/block-device.ts';
 import { clipExtent, type Extent } from '../../device/extent.ts';
 import { assert, corrupt, DiskError, outOfRange } from '../../errors.ts';
+import type { LostRange, MapOptions } from '../filesystem.ts';
 import type { ClusterChain } from './cluster-chain.ts';
 import type { FormerClusters } from './former-clusters.ts';
 import { clusterOffset, type FatGeometry } from './geometry.ts';
 
 /** Where the bytes of a node lie in the device. */
 export interface Storage {
-  /** Bytes of `range` as runs; what the FAT does not give is CORRUPT, what the device does not hold OUT_OF_RANGE. */
-  extents(range: ByteRange, options?: ReadOptions): AsyncGenerator<Extent, void>;
+  /** Bytes of `range` as runs; what the FAT does not give is CORRUPT, what the device does not hold OUT_OF_RANGE, or lost as the options say. */
+  extents(range: ByteRange, options?: MapOptions): AsyncGenerator<Extent, void>;
   /** Everything to its end, wherever that is: the places in the device, in order. */
   toEnd(options?: ReadOptions): AsyncGenerator<ByteRange, void>;
 }
@@ -27,12 +28,13 @@ export class FixedStorage implements Storage {
     this.#place = place;
   }
 
-  async *extents(range: ByteRange): AsyncGenerator<Extent, void> {
+  async *extents(range: ByteRange, options?: MapOptions): AsyncGenerator<Extent, void> {
     const { start, length } = this.#place;
     if (range.start >= length || range.length === 0) return;
     yield* insideDevice(
       clipExtent({ kind: 'data', start: 0, length, source: this.#device, sourceOffset: start }, range),
       this.#device,
+      options?.onLost,
     );
   }
 
@@ -61,7 +63,31 @@ export class ClusterStorage implements Storage {
     this.#clusters = clusters;
   }
 
-  async *extents(range: ByteRange, options?: ReadOptions): AsyncGenerator<Extent, void> {
+  extents(range: ByteRange, options?: MapOptions): AsyncGenerator<Extent, void> {
+    const onLost = options?.onLost;
+    return onLost === undefined ? this.#runs(range, options) : this.#readableRuns(range, { ...options, onLost });
+  }
+
+  /** Where a chain breaks nothing tells where the rest is: it is lost. */
+  async *#readableRuns(
+    range: ByteRange,
+    options: MapOptions & { readonly onLost: (lost: LostRange) => void },
+  ): AsyncGenerator<Extent, void> {
+    let at = range.start;
+    try {
+      for await (const extent of this.#runs(range, options)) {
+        at = extent.start + extent.length;
+        yield extent;
+      }
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      const lost = { start: at, length: range.start + range.length - at };
+      options.onLost({ ...lost, reason: error });
+      yield { ...lost, kind: 'zero', explicit: false };
+    }
+  }
+
+  async *#runs(range: ByteRange, options?: MapOptions): AsyncGenerator<Extent, void> {
     if (range.length === 0) return;
     const { clusterSize } = this.#geometry;
     const from = divideDown(range.start, clusterSize);
@@ -71,7 +97,7 @@ export class ClusterStorage implements Storage {
       const length = clusters * clusterSize;
       const sourceOffset = clusterOffset(this.#geometry, cluster);
       const extent: Extent = { kind: 'data', start, length, source: this.#device, sourceOffset };
-      yield* insideDevice(clipExtent(extent, range), this.#device);
+      yield* insideDevice(clipExtent(extent, range), this.#device, options?.onLost);
       start += length;
     }
   }
@@ -118,8 +144,12 @@ async function asFarAsReadable<Part>(parts: AsyncIterable<Part>, length: (part: 
   return bytes;
 }
 
-/** The part of an extent that the device holds; then, if any is missing, where it ends. */
-function* insideDevice(extent: Extent, device: BlockDevice): Generator<Extent, void> {
+/** The part of an extent that the device holds; then, if any is missing, where it ends: as lost, or as an error. */
+function* insideDevice(
+  extent: Extent,
+  device: BlockDevice,
+  onLost: ((lost: LostRange) => void) | undefined,
+): Generator<Extent, void> {
   assert(extent.kind === 'data', 'FAT has no holes');
   const held = device.size - extent.sourceOffset;
   if (held >= extent.length) {
@@ -127,7 +157,12 @@ function* insideDevice(extent: Extent, device: BlockDevice): Generator<Extent, v
     return;
   }
   if (held > 0) yield { ...extent, length: held };
-  throw endOfDevice(Math.max(extent.sourceOffset, device.size), device.size);
+  const reason = endOfDevice(Math.max(extent.sourceOffset, device.size), device.size);
+  if (onLost === undefined) throw reason;
+  const start = extent.start + Math.max(held, 0);
+  const length = extent.start + extent.length - start;
+  onLost({ start, length, reason });
+  yield { start, length, kind: 'zero', explicit: false };
 }
 
 /** For what the FAT places beyond the end of a truncated image. */

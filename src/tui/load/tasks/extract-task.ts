@@ -35,7 +35,7 @@ export async function extractItem(job: ExtractJob, teller: Teller, signal: Abort
   try {
     const { filesystem, node, name } = await sourceOf(job.item, signal);
     const verb = isGone(job.item) ? 'Recovering' : 'Extracting';
-    const options = tellingOptions(done, { verb, place }, teller, signal);
+    const options = { ...tellingOptions(done, { verb, place }, teller, signal), deleted: isDeleted(job.item) };
     signal.throwIfAborted();
     isBegun = true;
     const report = await extract(filesystem, node, name, job.destination, options);
@@ -59,6 +59,12 @@ interface Source {
   readonly filesystem: FileSystem;
   readonly node: FileNode;
   readonly name: string;
+}
+
+/** Whether what lies below it is deleted with it: of a chain without a name, and of an earlier version, the entries still count. */
+function isDeleted(item: Extractable): boolean {
+  if (item.kind === 'recoverable') return item.file.source === 'directory entry';
+  return item.kind === 'entry' && item.deleted;
 }
 
 async function sourceOf(item: Extractable, signal: AbortSignal): Promise<Source> {

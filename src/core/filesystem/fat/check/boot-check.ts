@@ -35,9 +35,13 @@ export async function* checkBootSector(
   options: ReadOptions,
 ): AsyncGenerator<Finding, void> {
   const { geometry } = table;
-  const sector = await readBytes(device, 0, bootSector.size, options);
+  const sector = await readBytes(device, geometry.bootOffset, bootSector.size, options);
   const boot = bootSector.parse(sector);
   const { fields } = bootSector;
+  if (geometry.bootOffset !== 0) {
+    const message = `it is damaged: its copy at offset 0x${geometry.bootOffset.toString(16)} is used`;
+    yield found('error', 'boot-sector-damaged', 'boot sector', 0, message);
+  }
   if (boot.signature !== BOOT_SIGNATURE)
     yield found('warning', 'boot-signature', 'boot sector', fields.signature.offset, 'the signature 55 AA is missing');
   const oddities: Diagnostic[] = [];
@@ -132,7 +136,7 @@ export async function* checkVolumeState(
 ): AsyncGenerator<Finding, void> {
   const { geometry } = table;
   const extension = geometry.entryBits === 32 ? bootExtension32 : bootExtension16;
-  const { state } = extension.parse(await readBytes(device, 0, bootSector.size, options));
+  const { state } = extension.parse(await readBytes(device, geometry.bootOffset, bootSector.size, options));
   const stateOffset = extension.fields.state.offset;
   const bits = CLEAN_BITS[geometry.entryBits];
   const flags = bits === undefined ? 0 : await table.entry(1, options);
@@ -161,7 +165,7 @@ export async function* checkFsInfo(
 ): AsyncGenerator<Finding, void> {
   const { geometry } = table;
   if (geometry.entryBits !== 32) return;
-  const { fsInfoSector } = bootSector32.parse(await readBytes(device, 0, bootSector.size, options));
+  const { fsInfoSector } = bootSector32.parse(await readBytes(device, geometry.bootOffset, bootSector.size, options));
   const field = bootSector32.fields.fsInfoSector.offset;
   if (fsInfoSector === 0) {
     yield found('note', 'no-fsinfo', 'boot sector fsInfoSector', field, 'there is no FSInfo sector');

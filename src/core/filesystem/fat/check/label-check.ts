@@ -58,7 +58,9 @@ async function bootLabel(
   options: ReadOptions,
 ): Promise<{ readonly bytes: Uint8Array; readonly offset: number; readonly isThere: boolean }> {
   const table = geometry.entryBits === 32 ? bootExtension32 : bootExtension16;
-  const { extendedSignature, label } = table.parse(await readBytes(device, 0, bootSector.size, options));
+  const { extendedSignature, label } = table.parse(
+    await readBytes(device, geometry.bootOffset, bootSector.size, options),
+  );
   const isThere = extendedSignature === SERIAL_AND_LABEL;
   return { bytes: isThere ? label : new Uint8Array(LABEL_BYTES), offset: table.fields.label.offset, isThere };
 }

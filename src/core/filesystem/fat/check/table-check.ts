@@ -97,7 +97,7 @@ async function firstEntryFindings(device: BlockDevice, table: FatTable, options:
         message: `the FAT begins with ${text} instead of a media byte`,
       },
     ];
-  const { media } = bootSector.parse(await readBytes(device, 0, bootSector.size, options));
+  const { media } = bootSector.parse(await readBytes(device, geometry.bootOffset, bootSector.size, options));
   if (value % 256 === media) return [];
   const message = `the FAT begins with ${text}, and the media byte of the boot sector is 0x${media.toString(16)}`;
   return [{ severity: 'warning', code: 'media-differs', ...place, message }];

@@ -1,0 +1,38 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import test from 'ava';
+import { openImage } from '../../src/core/index.ts';
+import { hasTools, temporaryFolder, tool } from '../helpers/tools.ts';
+import { Driver } from './drive.ts';
+
+test('a deleted directory of FAT: its files are deleted, found, shown and extracted', async (t) => {
+  if (!hasTools(t, 'mkfs.fat', 'mcopy')) return;
+  const folder = temporaryFolder(t);
+  const image = path.join(folder, 'image');
+  const source = path.join(folder, 'source');
+  writeFileSync(source, 'content '.repeat(500));
+  await tool('mkfs.fat', ['-C', image, '1440']);
+  await tool('mmd', ['-i', image, '::/A long directory', '::/A long directory/and one below']);
+  await tool('mcopy', ['-i', image, source, '::/A long directory/and one below/a long file.txt']);
+  await tool('mdeltree', ['-i', image, '::/A long directory']);
+  await using opened = await openImage(image, { references: 'none' });
+  const driver = await new Driver(opened).settle();
+  driver.press('toggle-deleted', 'find');
+  driver.type('a long file');
+  driver.press('prompt-accept');
+  await driver.settle();
+  await driver.settle();
+  t.is(driver.selected, '✗ a long file.txt');
+  t.true(driver.labels.includes('✗ and one below/'));
+  driver.press('show-text');
+  await driver.settle();
+  t.regex(driver.state.text.content?.lines[0] ?? '', /^content content/);
+  driver.press('up', 'up');
+  t.is(driver.selected, '✗ A long directory/');
+  driver.press('extract', 'prompt-clear');
+  driver.type(`${folder}/out`);
+  driver.press('prompt-accept');
+  await driver.settle();
+  t.regex(driver.state.message?.text ?? '', /^1 file .* extracted/);
+  t.is(readFileSync(path.join(folder, 'out/and one below/a long file.txt'), 'utf8'), readFileSync(source, 'utf8'));
+});
