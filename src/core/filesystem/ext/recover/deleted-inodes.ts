@@ -1,10 +1,13 @@
 import { bitField, hasBit } from '../../../bytes/bits.ts';
 import { isZero } from '../../../bytes/is-zero.ts';
+import { NumberList } from '../../../bytes/number-list.ts';
 import { roundUp } from '../../../bytes/rounding.ts';
+import { SparseBitSet } from '../../../bytes/sparse-bit-set.ts';
 import { viewOf } from '../../../bytes/struct.ts';
 import { type ReadOptions, readBytes } from '../../../device/block-device.ts';
 import { GROUP_FLAG } from '../group-descriptor.ts';
 import { INODE } from '../inode.ts';
+import { INODE_FLAG } from '../inode-flags.ts';
 import type { ExtVolume } from '../volume.ts';
 import { type Group, hasGroupFlags, presentGroups, readGroup } from './groups.ts';
 import type { SearchProgress } from './search-progress.ts';
@@ -17,6 +20,9 @@ const BASE_BYTES = 128;
 /** What is kept of each inode that was found is a few numbers: so many take some tens of megabytes. */
 const MAX_FOUND = 2 ** 21;
 
+/** Of inodes that have links a number is kept. */
+const MAX_IN_USE = 2 ** 24;
+
 /** Inodes without a name, and when anything was written last. */
 export interface DeletedInodes {
   readonly ids: number[];
@@ -26,6 +32,11 @@ export interface DeletedInodes {
   readonly isOrphan: boolean[];
   /** Those that are directories. */
   readonly directoryIds: number[];
+  /** Those that have links: a directory should have an entry for each. */
+  readonly inUse: SparseBitSet;
+  /** The same, ascending, and the directories of them. */
+  readonly idsInUse: NumberList;
+  readonly directoriesInUse: NumberList;
   /** More were there than are kept. */
   isCut: boolean;
   /** The latest second in which a file was made or changed that is there, or was and still has content; and whose that is. */
@@ -45,6 +56,9 @@ export async function findDeletedInodes(
     deletedAt: [],
     isOrphan: [],
     directoryIds: [],
+    inUse: new SparseBitSet(),
+    idsInUse: NumberList.ofUint32(),
+    directoriesInUse: NumberList.ofUint32(),
     isCut: false,
     lastWrite: { second: 0, id: 0 },
     lastWriteOfOthers: 0,
@@ -125,7 +139,13 @@ function noteInode(
   const isLinked = view.getUint16(at + linkCount.offset, true) > 0;
   const isDeleted = isTaken ? !isLinked : !isLinked || deleted !== 0;
   if (type !== DIRECTORY_TYPE) noteWrite(view, at, id, isDeleted, found, volume);
-  if (!isDeleted) return;
+  if (!isDeleted) {
+    // A value of attributes is held by those, not by a directory.
+    if (hasBit(view.getUint32(at + INODE.fields.flags.offset, true), INODE_FLAG.attributeInode)) return;
+    if (found.idsInUse.length < MAX_IN_USE && found.inUse.add(id)) found.idsInUse.push(id);
+    if (type === DIRECTORY_TYPE) found.directoriesInUse.push(id);
+    return;
+  }
   if (found.ids.length >= MAX_FOUND) {
     found.isCut = true;
     return;

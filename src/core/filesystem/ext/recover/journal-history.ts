@@ -1,3 +1,4 @@
+import { NumberList } from '../../../bytes/number-list.ts';
 import { firstAtLeast } from '../../../bytes/sorted-search.ts';
 import { type ReadOptions, readBytes } from '../../../device/block-device.ts';
 import { CachedDevice } from '../../../device/cached-device.ts';
@@ -11,6 +12,8 @@ import type { SearchProgress } from './search-progress.ts';
 
 /** A copy of a block: in which transaction (its place among `transactions`), and where in the journal. */
 export interface PastCopy {
+  /** Its number among all copies. */
+  readonly index: number;
   readonly order: number;
   readonly copy: JournaledBlock;
 }
@@ -23,7 +26,9 @@ export class JournalHistory {
   readonly targets: Float64Array;
   readonly #journal: Journal;
   readonly #device: CachedDevice;
-  readonly #copies: readonly PastCopy[];
+  /** Of each copy, by target and then by age: its transaction, and which of that one's copies it is. */
+  readonly #orders: Uint32Array;
+  readonly #places: Uint32Array;
   /** Where the copies of each target begin, and at the end how many there are. */
   readonly #starts: Uint32Array;
   /** From this transaction on the history has no gap up to now. */
@@ -33,14 +38,11 @@ export class JournalHistory {
     this.#journal = journal;
     this.#device = new CachedDevice(journal.device);
     this.transactions = transactions;
-    const copies = transactions.flatMap(({ copies: own }, order) => own.map((copy) => ({ order, copy })));
-    copies.sort((left, right) => left.copy.target - right.copy.target || left.order - right.order);
-    this.#copies = copies;
-    const firsts = [...copies.keys()].filter(
-      (at) => at === 0 || copies[at]!.copy.target !== copies[at - 1]!.copy.target,
-    );
-    this.targets = Float64Array.from(firsts, (at) => copies[at]!.copy.target);
-    this.#starts = Uint32Array.from([...firsts, copies.length]);
+    const { orders, places, targets, starts } = sortedCopies(transactions);
+    this.#orders = orders;
+    this.#places = places;
+    this.targets = targets;
+    this.#starts = starts;
     this.#gapless = gaplessFrom(transactions, next);
   }
 
@@ -70,13 +72,23 @@ export class JournalHistory {
 
   /** The copies of a target, the oldest first. */
   copiesOf(targetIndex: number): readonly PastCopy[] {
-    return this.#copies.slice(this.#starts[targetIndex], this.#starts[targetIndex + 1]);
+    const [start, end] = [this.#starts[targetIndex]!, this.#starts[targetIndex + 1]!];
+    return Array.from({ length: end - start }, (_, at) => this.copyAt(start + at));
+  }
+
+  /** A copy by its number. */
+  copyAt(index: number): PastCopy {
+    const order = this.#orders[index]!;
+    return { index, order, copy: this.transactions[order]!.copies[this.#places[index]!]! };
   }
 
   /** The newest copy of a block that is no newer than the transaction at `order`. */
   newestAt(block: number, order: number): PastCopy | undefined {
-    const index = this.targetIndex(block);
-    return index === undefined ? undefined : this.copiesOf(index).findLast((past) => past.order <= order);
+    const target = this.targetIndex(block);
+    if (target === undefined) return undefined;
+    for (let at = this.#starts[target + 1]! - 1; at >= this.#starts[target]!; at--)
+      if (this.#orders[at]! <= order) return this.copyAt(at);
+    return undefined;
   }
 
   /** The bytes of a copy as they were in the filesystem; undefined when its checksum is wrong. */
@@ -95,6 +107,44 @@ export class JournalHistory {
       return extent.kind === 'data' ? extent.sourceOffset : undefined;
     return undefined;
   }
+}
+
+/** All copies by the block that they are of, the oldest first. */
+function sortedCopies(transactions: readonly PastTransaction[]): {
+  readonly orders: Uint32Array;
+  readonly places: Uint32Array;
+  readonly targets: Float64Array;
+  readonly starts: Uint32Array;
+} {
+  const count = transactions.reduce((sum, { copies }) => sum + copies.length, 0);
+  const all = { orders: new Uint32Array(count), places: new Uint32Array(count) };
+  let filled = 0;
+  transactions.forEach(({ copies }, order) => {
+    for (let place = 0; place < copies.length; place++) {
+      all.orders[filled] = order;
+      all.places[filled++] = place;
+    }
+  });
+  const targetOf = (at: number): number => transactions[all.orders[at]!]!.copies[all.places[at]!]!.target;
+  // They stand by age already.
+  const sorted = Uint32Array.from({ length: count }, (_, at) => at).sort(
+    (left, right) => targetOf(left) - targetOf(right) || left - right,
+  );
+  const starts = NumberList.ofUint32();
+  const targets = NumberList.ofFloat64();
+  for (let at = 0; at < count; at++) {
+    const target = targetOf(sorted[at]!);
+    if (targets.length > 0 && targets.at(targets.length - 1) === target) continue;
+    starts.push(at);
+    targets.push(target);
+  }
+  starts.push(count);
+  return {
+    orders: sorted.map((at) => all.orders[at]!),
+    places: sorted.map((at) => all.places[at]!),
+    targets: Float64Array.from(targets.values),
+    starts: Uint32Array.from(starts.values),
+  };
 }
 
 /** The number that the next transaction gets: of a journal with nothing to replay the superblock says it. */
