@@ -39,6 +39,11 @@ export class NumberList {
     this.#numbers[index] = value;
   }
 
+  /** Forgets what stands from `length` on. */
+  truncate(length: number): void {
+    this.#length = Math.min(this.#length, length);
+  }
+
   /** All of them, without a copy: good until one is added. */
   get values(): NumberArray {
     return this.#numbers.subarray(0, this.#length);

@@ -1,5 +1,3 @@
-import { LRUCache } from 'lru-cache';
-import { divideDown } from '../../../bytes/rounding.ts';
 import { firstAtLeast } from '../../../bytes/sorted-search.ts';
 import type { ReadOptions } from '../../../device/block-device.ts';
 import type { NodeTimes } from '../../filesystem.ts';
@@ -11,9 +9,6 @@ import type { JournalHistory } from './journal-history.ts';
 import { inodeFrom, PastVolume } from './past-volume.ts';
 import type { InodeVersion, VersionTable } from './version-table.ts';
 
-/** Blocks of inodes as the journal has them that are kept, in bytes. */
-const CACHE_BYTES = 4 * 1024 * 1024;
-
 /** All that may be recovered, by numbers from 0: the deleted inodes, then the versions. Each is read when it is asked for. */
 export class Candidates {
   readonly #volume: ExtVolume;
@@ -22,7 +17,6 @@ export class Candidates {
   readonly #deleted: DeletedInodes;
   readonly #versions: VersionTable;
   readonly #options: ReadOptions;
-  readonly #blocks: LRUCache<number, Uint8Array>;
   /** When each transaction was committed, in seconds. */
   readonly #committed: readonly number[];
 
@@ -40,7 +34,6 @@ export class Candidates {
     this.#versions = versions;
     this.#options = options;
     this.#committed = history?.transactions.map(({ committed }) => committed) ?? [];
-    this.#blocks = new LRUCache({ max: Math.max(1, divideDown(CACHE_BYTES, volume.geometry.blockSize)) });
   }
 
   /** Their numbers sorted by when they ended, from the last, and when each ended. */
@@ -102,12 +95,8 @@ export class Candidates {
   /** The inode that a version is. */
   async inodeThen({ id, copy, within }: InodeVersion): Promise<Inode | undefined> {
     const past = this.#history!.copyAt(copy);
-    let block = this.#blocks.get(copy);
-    if (block === undefined) {
-      block = await this.#history!.read(past, this.#options);
-      if (block === undefined) return undefined;
-      this.#blocks.set(copy, block);
-    }
+    const block = await this.#history!.read(past, this.#options);
+    if (block === undefined) return undefined;
     const place = await this.#history!.placeOf(past, this.#options);
     if (place === undefined) return undefined;
     const bytes = block.subarray(within, within + this.#volume.geometry.inodeSize);

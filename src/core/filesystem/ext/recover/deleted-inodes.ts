@@ -4,7 +4,7 @@ import { NumberList } from '../../../bytes/number-list.ts';
 import { roundUp } from '../../../bytes/rounding.ts';
 import { SparseBitSet } from '../../../bytes/sparse-bit-set.ts';
 import { viewOf } from '../../../bytes/struct.ts';
-import { type ReadOptions, readBytes } from '../../../device/block-device.ts';
+import type { ReadOptions } from '../../../device/block-device.ts';
 import { GROUP_FLAG } from '../group-descriptor.ts';
 import { INODE } from '../inode.ts';
 import { INODE_FLAG } from '../inode-flags.ts';
@@ -63,12 +63,13 @@ export async function findDeletedInodes(
     lastWrite: { second: 0, id: 0 },
     lastWriteOfOthers: 0,
   };
+  const memory = new Uint8Array(PIECE_BYTES);
   const groups = presentGroups(volume);
   for (let index = 0; index < groups; index++) {
     options?.signal?.throwIfAborted();
     const group = await readGroup(volume, index, options);
     if (group === undefined) break;
-    await scanTable(volume, group, found, progress, options);
+    await scanTable(volume, group, found, memory, progress, options);
   }
   return found;
 }
@@ -77,6 +78,7 @@ async function scanTable(
   volume: ExtVolume,
   group: Group,
   found: DeletedInodes,
+  memory: Uint8Array,
   progress: SearchProgress,
   options?: ReadOptions,
 ): Promise<void> {
@@ -93,7 +95,8 @@ async function scanTable(
     const wanted = isUsed ? Math.min(PIECE_BYTES, usedBytes - at) : Math.min(PROBE_BYTES, tableBytes - at);
     const length = Math.min(wanted, volume.device.size - start - at);
     if (length < inodeSize) return;
-    const bytes = await readBytes(volume.device, start + at, length, options);
+    const bytes = memory.subarray(0, length);
+    await volume.device.readInto(bytes, start + at, options);
     if (isUsed) progress.add(length);
     else if (isZero(bytes, 0, bytes.length)) return;
     const firstId = group.index * inodesPerGroup + at / inodeSize + 1;

@@ -18,6 +18,7 @@ import { NameBook } from './name-book.ts';
 import { NameSearch } from './name-search.ts';
 import { PastVolume } from './past-volume.ts';
 import { SearchProgress } from './search-progress.ts';
+import { StoredBlocks } from './stored-blocks.ts';
 import { surveyBlocks } from './survey.ts';
 import { UnnamedFiles } from './unnamed-files.ts';
 import { VersionTable } from './version-table.ts';
@@ -55,6 +56,7 @@ class Recovery {
   readonly #book = new NameBook();
   readonly #claims = new Claims();
   readonly #use: BlockUse;
+  readonly #stored: StoredBlocks;
   /** The number of the candidate that is the newest state of each file that was met. */
   readonly #newest = new NumberMap();
 
@@ -74,6 +76,7 @@ class Recovery {
     this.#candidates = new Candidates(volume, history, deleted, versions, options);
     this.#options = options;
     this.#use = new BlockUse(volume, history);
+    this.#stored = new StoredBlocks(volume);
   }
 
   async *run(): AsyncGenerator<RecoverableFile, void> {
@@ -157,7 +160,7 @@ class Recovery {
     if (newer !== undefined && (inode.size === 0 || isContinuedBy(surveyed, newer))) return undefined;
     const livingSurvey = living === undefined ? undefined : (await this.#living(living))?.survey;
     const evidence = {
-      volume: this.#volume,
+      stored: this.#stored,
       use: this.#use,
       claims: this.#claims,
       history: this.#history,
