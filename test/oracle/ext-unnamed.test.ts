@@ -105,3 +105,25 @@ for (const [kind, options] of Object.entries(kinds)) {
     });
   }
 }
+
+for (const kind of ['ext2', 'ext4 with inline data'] as const) {
+  test(`${kind}: where the front is overwritten, descriptors too, all files are still found`, async (t) => {
+    if (!hasTools(t, 'mke2fs', 'debugfs')) return;
+    const image = await makeImage(t, kinds[kind]!);
+    const before = [...(await reachable(image))]
+      .filter(([, fact]) => /^[0-9a-f]{64}$/.test(fact))
+      .map(([, sum]) => sum);
+    await toolText('debugfs', ['-w', '-R', 'clri <2>', image]);
+    const bytes = readFileSync(image);
+    bytes.fill(0, 0, 3072);
+    const filesystem = await openExt(new MemoryDevice(bytes));
+    const found = new Set<string>();
+    for await (const { node, certainty } of filesystem.recoverable())
+      if (node.kind === 'file' && certainty === 'intact') found.add(await sha256(fileDevice(filesystem, node)));
+    t.true(before.length > 100);
+    t.deepEqual(
+      before.filter((sum) => !found.has(sum)),
+      [],
+    );
+  });
+}
