@@ -38,7 +38,7 @@ export class Claims {
 
   /** A file that is met more than once does not take its own blocks. */
   add({ candidate: { file }, survey }: Surveyed): void {
-    if (survey.contradiction !== undefined) return;
+    if (survey.contradiction !== undefined || survey.blocks === 0) return;
     const own = file === undefined ? undefined : ownOf(this.#mine, file);
     for (const block of this.#blocks(survey.runs))
       if (own?.endOfRangeAt(block) === undefined && !this.#here.add(block)) this.#disputed.add(block);
@@ -68,7 +68,7 @@ export class Claims {
 
   /** From here on the candidate is one that ended later than what comes. */
   settle({ candidate: { file }, survey }: Surveyed): void {
-    if (survey.contradiction !== undefined) return;
+    if (survey.contradiction !== undefined || survey.blocks === 0) return;
     for (const block of this.#blocks(survey.runs)) {
       this.#later.add(block);
       this.#count++;
