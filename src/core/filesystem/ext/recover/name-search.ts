@@ -6,6 +6,7 @@ import type { DirectoryEntry } from '../../filesystem.ts';
 import type { BlockRun } from '../block-run.ts';
 import { directoryBatches } from '../directory.ts';
 import { type DirectoryRules, decodeDirectoryBlock } from '../directory-block.ts';
+import { encryptedName } from '../encrypted-name.ts';
 import { hasFlag, type Inode } from '../inode.ts';
 import { blockRuns } from '../mapping.ts';
 import type { ExtVolume } from '../volume.ts';
@@ -30,6 +31,8 @@ export class NameSearch {
   readonly #now: number;
   /** What a directory that the root leads to has an entry for. */
   readonly reached = new SparseBitSet();
+  /** Directories whose names are encrypted. */
+  readonly #encrypted = new SparseBitSet();
   /** The directory that a target of the journal is a block of. */
   readonly #owners = new Map<number, number>();
 
@@ -71,6 +74,7 @@ export class NameSearch {
     try {
       const inode = await this.#past.inode(id, this.#options);
       if (inode.kind !== 'directory') return;
+      if (hasFlag(inode, 'encrypted')) this.#encrypted.add(id);
       if (inode.size > this.#volume.geometry.blockSize) await this.#own(inode);
       for await (const batch of directoryBatches(this.#past, inode, { ...this.#options, deleted: true })) {
         for (const entry of batch) {
@@ -103,6 +107,7 @@ export class NameSearch {
     const history = order === undefined ? undefined : this.#history;
     const volume = new PastVolume(this.#volume, history, order);
     const last = order ?? this.#now;
+    if (hasFlag(inode, 'encrypted')) this.#encrypted.add(inode.id);
     try {
       if (!hasFlag(inode, 'inlineData')) {
         if (!(await this.#isOwn(volume, inode))) return;
@@ -166,10 +171,19 @@ export class NameSearch {
         decodeDirectoryBlock({ bytes, view: viewOf(bytes), at: 0, length: bytes.length, offset: 0 }, rules, found);
         for (const { name, nodeId, deleted } of found)
           if (this.#wanted.has(nodeId))
-            this.#book.add(nodeId, owner, name, deleted, { first: past.order, last: past.order, before });
+            this.#book.add(nodeId, owner, this.#shown(owner, name), deleted, {
+              first: past.order,
+              last: past.order,
+              before,
+            });
         before = past.order;
       }
     }
+  }
+
+  /** A name as a listing of its directory has it. */
+  #shown(directory: number, name: string): string {
+    return this.#encrypted.has(directory) ? encryptedName(name) : name;
   }
 }
 
