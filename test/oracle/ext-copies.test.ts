@@ -23,6 +23,11 @@ const variants: readonly Variant[] = [
   { name: 'uninit_bg', options: ['-t', 'ext4', '-b', '1024', '-O', '^metadata_csum,uninit_bg'], megabytes: 32 },
   { name: 'meta_bg', options: ['-t', 'ext4', '-b', '1024', '-O', 'meta_bg,^resize_inode'], megabytes: 32 },
   { name: 'bigalloc', options: ['-t', 'ext4', '-b', '1024', '-O', 'bigalloc'], megabytes: 160 },
+  {
+    name: 'bigalloc of 8 KiB',
+    options: ['-t', 'ext4', '-b', '1024', '-O', 'bigalloc', '-C', '8192'],
+    megabytes: 80,
+  },
 ];
 
 async function makeImage(t: ExecutionContext, { options, megabytes }: Variant): Promise<string> {

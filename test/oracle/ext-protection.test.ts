@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { sectorscope, sectorscopeJson } from '../helpers/cli.ts';
@@ -119,4 +119,28 @@ test('names of an encrypted directory are those that the kernel shows without th
   const long = await sectorscope(['ls', '-l', image, '/secret']);
   t.is(long.code, 0, long.stderr);
   t.regex(long.stdout.toString(), /^l.*\(encrypted\)$/m);
+});
+
+test('a deleted file of an encrypted directory has the name that a listing without the key had', async (t) => {
+  if (!hasTools(t, 'mkfs.ext4', 'mount')) return;
+  const folder = temporaryFolder(t);
+  const [image, point] = [path.join(folder, 'image'), path.join(folder, 'point')];
+  mkdirSync(point);
+  await toolText('mkfs.ext4', ['-q', '-F', '-O', 'encrypt', image, '16M']);
+  const mount = (options: string): boolean => spawnSync('mount', ['-o', options, image, point]).status === 0;
+  if (!mount('loop,test_dummy_encryption')) return t.pass('skipped: cannot mount');
+  t.teardown(() => spawnSync('umount', [point]));
+  mkdirSync(path.join(point, 'dir'));
+  writeFileSync(path.join(point, 'dir/name'), 'secret');
+  spawnSync('umount', [point]);
+  mount('loop');
+  const [name] = readdirSync(path.join(point, 'dir'));
+  rmSync(path.join(point, 'dir', name!));
+  spawnSync('umount', [point]);
+  const found = await sectorscopeJson<{ readonly path: string | null }[]>(['recover', image]);
+  t.deepEqual(
+    found.map((file) => file.path).filter((one) => one?.startsWith('/dir/') === true),
+    // The kernel leads the encrypted name with eight bytes of a hash.
+    [`/dir/_${Buffer.from(name!, 'base64url').subarray(8).toString('base64url')}`],
+  );
 });

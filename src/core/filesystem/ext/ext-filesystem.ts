@@ -71,7 +71,7 @@ export class ExtFileSystem implements FileSystem {
   }
 
   async *recoverable(options?: RecoverableOptions): AsyncGenerator<RecoverableFile, void> {
-    yield* findRecoverable(this.#volume, await this.#journal(), options);
+    yield* findRecoverable(this.#volume, this.#superblock, await this.#journal(), options);
   }
 
   /** The journal, to look into; one that cannot be read is told of, and has nothing to give. */

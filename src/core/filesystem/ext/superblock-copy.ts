@@ -9,8 +9,8 @@ const LOG_BLOCK_SIZES = [0, 1, 2, 3, 4, 5, 6];
 /** Groups that may hold the first copy: 1, where sparse_super2 has not left it out; else the next that sparse_super keeps. */
 const GROUPS = [1, 3];
 
-/** Blocks of a cluster: without bigalloc, and with it unless mke2fs was told otherwise. */
-const CLUSTER_RATIOS = [1, 16];
+/** Blocks of a cluster: without bigalloc, with it unless mke2fs was told otherwise, and what it may be told. */
+const CLUSTER_RATIOS = [1, 16, 2, 4, 8, 32, 64, 128, 256];
 
 export interface SuperblockCopy {
   readonly bytes: Uint8Array;

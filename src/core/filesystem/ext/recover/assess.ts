@@ -1,13 +1,13 @@
 import type { ReadOptions } from '../../../device/block-device.ts';
 import type { Certainty } from '../../recoverable-file.ts';
 import { hasFlag, INODE, type Inode } from '../inode.ts';
-import type { ExtVolume } from '../volume.ts';
 import type { BlockUse } from './block-use.ts';
 import type { Surveyed } from './candidate.ts';
 import type { Claims } from './claims.ts';
 import type { DeletedInodes } from './deleted-inodes.ts';
 import type { JournalHistory } from './journal-history.ts';
-import { isSelfContained, isUnstored, isWithin, type Survey } from './survey.ts';
+import type { StoredBlocks } from './stored-blocks.ts';
+import { isSelfContained, isWithin, type Survey } from './survey.ts';
 
 export interface Verdict {
   readonly certainty: Certainty;
@@ -16,7 +16,7 @@ export interface Verdict {
 
 /** All that a verdict may be founded on. */
 export interface Evidence {
-  readonly volume: ExtVolume;
+  readonly stored: StoredBlocks;
   readonly use: BlockUse;
   readonly claims: Claims;
   readonly history: JournalHistory | undefined;
@@ -51,7 +51,7 @@ export async function assess(surveyed: Surveyed, evidence: Evidence, options?: R
     return { certainty: 'likely', reason: 'blocks of it are still its own, and may have been written since' };
   if (evidence.claims.isSharedWithOwn(surveyed))
     return { certainty: 'likely', reason: 'a later version of the file has had blocks of it' };
-  if (await isUnstored(evidence.volume, content, options))
+  if (!(await evidence.stored.hasAll(content, options)))
     return {
       certainty: 'likely',
       reason: 'the image stores nothing at some of its blocks: they may have been discarded',

@@ -10,7 +10,7 @@ import { hasGroupFlags, readGroup } from './groups.ts';
 import type { JournalHistory } from './journal-history.ts';
 
 /** What bitmaps, of now and of before, may take in memory, in bytes. */
-const CACHE_BYTES = 32 * 1024 * 1024;
+const CACHE_BYTES = 4 * 1024 * 1024;
 
 /** A part of a run inside one group, in bits of its bitmap. */
 interface GroupPart {

@@ -7,6 +7,8 @@ export interface Candidate {
   readonly key: string;
   readonly inode: Inode;
   readonly source: RecoverySource;
+  /** A number for its file that all versions of it have; undefined for one that is met only once. */
+  readonly file: number | undefined;
   /** The place in the history of the transaction that the inode is of; undefined for the filesystem as it is. */
   readonly order: number | undefined;
   /** Of the transaction that ended that content, where the journal has it. */
@@ -20,17 +22,10 @@ export interface Candidate {
   readonly living: Inode | undefined;
   /** Whether the inode is now another file's. */
   readonly isReused: boolean;
-  /** Of a version: whether the deleted inode still has content too. */
-  readonly hasTwin: boolean;
 }
 
 /** A candidate with what its inode says of its blocks. */
 export interface Surveyed {
   readonly candidate: Candidate;
   readonly survey: Survey;
-}
-
-/** What tells a file from another that has had the same inode. */
-export function identityOf({ id, generation }: Pick<Inode, 'id' | 'generation'>): string {
-  return `${id}:${generation}`;
 }

@@ -1,8 +1,7 @@
 import { RangeSet } from '../../../bytes/range-set.ts';
 import { SparseBitSet } from '../../../bytes/sparse-bit-set.ts';
 import type { BlockRun } from '../block-run.ts';
-import type { Inode } from '../inode.ts';
-import { identityOf, type Surveyed } from './candidate.ts';
+import type { Surveyed } from './candidate.ts';
 
 /** Blocks that are remembered: their bits take 128 MiB. */
 const MAX_CLAIMED_BLOCKS = 2 ** 30;
@@ -20,9 +19,9 @@ export class Claims {
   #disputed = new SparseBitSet();
   /** Blocks of the files of this group, and what each of those has claimed itself. */
   #here = new SparseBitSet();
-  readonly #mine = new Map<string, RangeSet>();
+  readonly #mine = new Map<number, RangeSet>();
   /** What each file that is met more than once has claimed itself. */
-  readonly #own = new Map<string, RangeSet>();
+  readonly #own = new Map<number, RangeSet>();
   #count = 0;
 
   /** Whether there were more blocks than are remembered: what was found then is not sure. */
@@ -37,18 +36,18 @@ export class Claims {
     this.#mine.clear();
   }
 
-  /** `hasVersions`: the file is met more than once, and does not take its own blocks. */
-  add({ candidate, survey }: Surveyed, hasVersions: boolean): void {
-    if (survey.contradiction !== undefined) return;
-    const own = hasVersions ? ownOf(this.#mine, candidate.inode) : undefined;
+  /** A file that is met more than once does not take its own blocks. */
+  add({ candidate: { file }, survey }: Surveyed): void {
+    if (survey.contradiction !== undefined || survey.blocks === 0) return;
+    const own = file === undefined ? undefined : ownOf(this.#mine, file);
     for (const block of this.#blocks(survey.runs))
       if (own?.endOfRangeAt(block) === undefined && !this.#here.add(block)) this.#disputed.add(block);
     for (const { physical, count } of survey.runs) own?.add(physical, physical + count);
   }
 
   /** How many of a candidate's blocks another file claims as well. */
-  countOthers({ candidate, survey }: Surveyed): number {
-    const own = this.#own.get(identityOf(candidate.inode));
+  countOthers({ candidate: { file }, survey }: Surveyed): number {
+    const own = file === undefined ? undefined : this.#own.get(file);
     let count = 0;
     for (const block of this.#blocks(survey.runs)) {
       if (this.#disputed.has(block)) count++;
@@ -58,8 +57,8 @@ export class Claims {
   }
 
   /** Whether a later version of the same file has a block of this one. */
-  isSharedWithOwn({ candidate, survey }: Surveyed): boolean {
-    const own = this.#own.get(identityOf(candidate.inode));
+  isSharedWithOwn({ candidate: { file }, survey }: Surveyed): boolean {
+    const own = file === undefined ? undefined : this.#own.get(file);
     if (own === undefined) return false;
     return survey.runs.some(({ physical, count }) => {
       const next = own.endOfRangeAt(physical) === undefined ? own.nextStart(physical) : physical;
@@ -68,14 +67,14 @@ export class Claims {
   }
 
   /** From here on the candidate is one that ended later than what comes. */
-  settle({ candidate, survey }: Surveyed, hasVersions: boolean): void {
-    if (survey.contradiction !== undefined) return;
+  settle({ candidate: { file }, survey }: Surveyed): void {
+    if (survey.contradiction !== undefined || survey.blocks === 0) return;
     for (const block of this.#blocks(survey.runs)) {
       this.#later.add(block);
       this.#count++;
     }
-    if (!hasVersions || this.isFull) return;
-    const own = ownOf(this.#own, candidate.inode);
+    if (file === undefined || this.isFull) return;
+    const own = ownOf(this.#own, file);
     for (const { physical, count } of survey.runs) own.add(physical, physical + count);
   }
 
@@ -85,9 +84,8 @@ export class Claims {
   }
 }
 
-function ownOf(sets: Map<string, RangeSet>, inode: Inode): RangeSet {
-  const identity = identityOf(inode);
-  const own = sets.get(identity) ?? new RangeSet();
-  sets.set(identity, own);
+function ownOf(sets: Map<number, RangeSet>, file: number): RangeSet {
+  const own = sets.get(file) ?? new RangeSet();
+  sets.set(file, own);
   return own;
 }

@@ -1,10 +1,13 @@
 import { bitField, hasBit } from '../../../bytes/bits.ts';
 import { isZero } from '../../../bytes/is-zero.ts';
+import { NumberList } from '../../../bytes/number-list.ts';
 import { roundUp } from '../../../bytes/rounding.ts';
+import { SparseBitSet } from '../../../bytes/sparse-bit-set.ts';
 import { viewOf } from '../../../bytes/struct.ts';
-import { type ReadOptions, readBytes } from '../../../device/block-device.ts';
+import type { ReadOptions } from '../../../device/block-device.ts';
 import { GROUP_FLAG } from '../group-descriptor.ts';
 import { INODE } from '../inode.ts';
+import { INODE_FLAG } from '../inode-flags.ts';
 import type { ExtVolume } from '../volume.ts';
 import { type Group, hasGroupFlags, presentGroups, readGroup } from './groups.ts';
 import type { SearchProgress } from './search-progress.ts';
@@ -17,6 +20,9 @@ const BASE_BYTES = 128;
 /** What is kept of each inode that was found is a few numbers: so many take some tens of megabytes. */
 const MAX_FOUND = 2 ** 21;
 
+/** Of inodes that have links a number is kept. */
+const MAX_IN_USE = 2 ** 24;
+
 /** Inodes without a name, and when anything was written last. */
 export interface DeletedInodes {
   readonly ids: number[];
@@ -26,6 +32,11 @@ export interface DeletedInodes {
   readonly isOrphan: boolean[];
   /** Those that are directories. */
   readonly directoryIds: number[];
+  /** Those that have links: a directory should have an entry for each. */
+  readonly inUse: SparseBitSet;
+  /** The same, ascending, and the directories of them. */
+  readonly idsInUse: NumberList;
+  readonly directoriesInUse: NumberList;
   /** More were there than are kept. */
   isCut: boolean;
   /** The latest second in which a file was made or changed that is there, or was and still has content; and whose that is. */
@@ -45,16 +56,20 @@ export async function findDeletedInodes(
     deletedAt: [],
     isOrphan: [],
     directoryIds: [],
+    inUse: new SparseBitSet(),
+    idsInUse: NumberList.ofUint32(),
+    directoriesInUse: NumberList.ofUint32(),
     isCut: false,
     lastWrite: { second: 0, id: 0 },
     lastWriteOfOthers: 0,
   };
+  const memory = new Uint8Array(PIECE_BYTES);
   const groups = presentGroups(volume);
   for (let index = 0; index < groups; index++) {
     options?.signal?.throwIfAborted();
     const group = await readGroup(volume, index, options);
     if (group === undefined) break;
-    await scanTable(volume, group, found, progress, options);
+    await scanTable(volume, group, found, memory, progress, options);
   }
   return found;
 }
@@ -63,6 +78,7 @@ async function scanTable(
   volume: ExtVolume,
   group: Group,
   found: DeletedInodes,
+  memory: Uint8Array,
   progress: SearchProgress,
   options?: ReadOptions,
 ): Promise<void> {
@@ -79,7 +95,8 @@ async function scanTable(
     const wanted = isUsed ? Math.min(PIECE_BYTES, usedBytes - at) : Math.min(PROBE_BYTES, tableBytes - at);
     const length = Math.min(wanted, volume.device.size - start - at);
     if (length < inodeSize) return;
-    const bytes = await readBytes(volume.device, start + at, length, options);
+    const bytes = memory.subarray(0, length);
+    await volume.device.readInto(bytes, start + at, options);
     if (isUsed) progress.add(length);
     else if (isZero(bytes, 0, bytes.length)) return;
     const firstId = group.index * inodesPerGroup + at / inodeSize + 1;
@@ -125,7 +142,13 @@ function noteInode(
   const isLinked = view.getUint16(at + linkCount.offset, true) > 0;
   const isDeleted = isTaken ? !isLinked : !isLinked || deleted !== 0;
   if (type !== DIRECTORY_TYPE) noteWrite(view, at, id, isDeleted, found, volume);
-  if (!isDeleted) return;
+  if (!isDeleted) {
+    // A value of attributes is held by those, not by a directory.
+    if (hasBit(view.getUint32(at + INODE.fields.flags.offset, true), INODE_FLAG.attributeInode)) return;
+    if (found.idsInUse.length < MAX_IN_USE && found.inUse.add(id)) found.idsInUse.push(id);
+    if (type === DIRECTORY_TYPE) found.directoriesInUse.push(id);
+    return;
+  }
   if (found.ids.length >= MAX_FOUND) {
     found.isCut = true;
     return;

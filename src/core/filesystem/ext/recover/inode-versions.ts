@@ -8,20 +8,7 @@ import { INODE_FLAG } from '../inode-flags.ts';
 import type { ExtVolume } from '../volume.ts';
 import { presentGroups, readGroup } from './groups.ts';
 import type { JournalHistory } from './journal-history.ts';
-
-/** An earlier content of an inode that the journal has a copy of. */
-export interface InodeVersion {
-  readonly id: number;
-  /** The place in the history of the newest transaction that has it. */
-  readonly order: number;
-  /** The same of the oldest. */
-  readonly firstOrder: number;
-  /** Of the transaction that ended it; undefined when the journal does not have that. */
-  readonly endOrder: number | undefined;
-  readonly bytes: Uint8Array;
-  /** Where the copy lies, in bytes of the filesystem's device. */
-  readonly offset: number;
-}
+import { type InodeVersion, VersionTable } from './version-table.ts';
 
 const ROOT_INODE = 2;
 const DIRECTORY_TYPE = 4;
@@ -29,29 +16,13 @@ const DIRECTORY_TYPE = 4;
 const MAX_PER_FILE = 32;
 /** A directory whose entries are in its inode changes with each of them. */
 const MAX_PER_DIRECTORY = 4096;
-const MAX_VERSIONS = 2 ** 18;
-const SLAB_BYTES = 256 * 1024;
+const MAX_VERSIONS = 2 ** 20;
 
-/** Many small pieces of bytes in few large ones. */
-class ByteStore {
-  #slab = new Uint8Array(0);
-  #used = 0;
-
-  keep(bytes: Uint8Array): Uint8Array {
-    if (this.#used + bytes.length > this.#slab.length) {
-      this.#slab = new Uint8Array(Math.max(SLAB_BYTES, bytes.length));
-      this.#used = 0;
-    }
-    const kept = this.#slab.subarray(this.#used, this.#used + bytes.length);
-    kept.set(bytes);
-    this.#used += bytes.length;
-    return kept;
-  }
-}
+type Mutable<Value> = { -readonly [Key in keyof Value]: Value[Key] };
 
 /** What an inode in a block was, going back in time. */
 interface Slot {
-  readonly found: (InodeVersion & { firstOrder: number })[];
+  readonly found: Mutable<InodeVersion>[];
   bytes: Uint8Array;
   /** The oldest transaction met that has it like this; undefined when only the filesystem has. */
   order: number | undefined;
@@ -64,11 +35,10 @@ export async function findVersions(
   volume: ExtVolume,
   history: JournalHistory,
   options?: ReadOptions,
-): Promise<InodeVersion[]> {
+): Promise<VersionTable> {
   const { inodesPerGroup, inodeSize, blockSize } = volume.geometry;
   const tableBlocks = divideUp(inodesPerGroup * inodeSize, blockSize);
-  const versions: InodeVersion[] = [];
-  const kept = new ByteStore();
+  const versions = new VersionTable();
   const groups = presentGroups(volume);
   for (let index = 0; index < groups; index++) {
     options?.signal?.throwIfAborted();
@@ -79,7 +49,7 @@ export async function findVersions(
     for (let at = firstAtLeast(targets, group.inodeTable); at < targets.length && targets[at]! < end; at++) {
       const firstId = index * inodesPerGroup + ((targets[at]! - group.inodeTable) * blockSize) / inodeSize + 1;
       const last = (index + 1) * inodesPerGroup;
-      await versionsInBlock(volume, history, at, { firstId, last }, { versions, kept }, options);
+      await versionsInBlock(volume, history, at, { firstId, last }, versions, options);
       if (versions.length > MAX_VERSIONS) return versions;
     }
   }
@@ -91,7 +61,7 @@ async function versionsInBlock(
   history: JournalHistory,
   target: number,
   { firstId, last }: { readonly firstId: number; readonly last: number },
-  { versions, kept }: { readonly versions: InodeVersion[]; readonly kept: ByteStore },
+  versions: VersionTable,
   options?: ReadOptions,
 ): Promise<void> {
   const { inodeSize, blockSize, firstInode } = volume.geometry;
@@ -110,8 +80,7 @@ async function versionsInBlock(
   });
   for (const past of history.copiesOf(target).toReversed()) {
     const copy = await history.read(past, options);
-    const place = copy === undefined ? undefined : await history.placeOf(past, options);
-    if (copy === undefined || place === undefined) continue;
+    if (copy === undefined) continue;
     slots.forEach((slot, index) => {
       const id = firstId + index;
       const bytes = copy.subarray(index * inodeSize, (index + 1) * inodeSize);
@@ -122,8 +91,9 @@ async function versionsInBlock(
         return;
       }
       if (isWanted(id, bytes, slot)) {
-        const [offset, { order }] = [place + index * inodeSize, past];
-        slot.found.push({ id, order, firstOrder: order, endOrder: slot.order, bytes: kept.keep(bytes), offset });
+        const [{ order, index: number }, endOrder] = [past, slot.order];
+        const facts = { id, generation: generationOf(bytes), isDirectory: isDirectory(bytes) };
+        slot.found.push({ ...facts, order, firstOrder: order, endOrder, copy: number, within: index * inodeSize });
       }
       slot.bytes = bytes;
       slot.order = past.order;
@@ -145,11 +115,11 @@ function isAlive(bytes: Uint8Array): boolean {
   return typeOf(bytes) !== 0 && viewOf(bytes).getUint16(INODE.fields.linkCount.offset, true) > 0;
 }
 
-export function isDirectory(bytes: Uint8Array): boolean {
+function isDirectory(bytes: Uint8Array): boolean {
   return typeOf(bytes) === DIRECTORY_TYPE;
 }
 
-export function generationOf(bytes: Uint8Array): number {
+function generationOf(bytes: Uint8Array): number {
   return viewOf(bytes).getUint32(INODE.fields.generation.offset, true);
 }
 

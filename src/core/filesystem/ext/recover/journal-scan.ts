@@ -1,16 +1,19 @@
 import { joinHalves } from '../../../bytes/bits.ts';
 import { divideDown } from '../../../bytes/rounding.ts';
-import { type ReadOptions, readBytes } from '../../../device/block-device.ts';
+import type { ReadOptions } from '../../../device/block-device.ts';
 import type { Journal } from '../journal/journal.ts';
 import { BLOCK_HEADER, BLOCK_TYPE, COMMIT_BLOCK, JOURNAL_MAGIC } from '../journal/structures.ts';
 import { parseTags } from '../journal/tags.ts';
-import { hasGoodTail, type JournaledBlock } from '../journal/transactions.ts';
+import { hasGoodTail } from '../journal/transactions.ts';
+import { CopyRows } from './copy-rows.ts';
 import type { SearchProgress } from './search-progress.ts';
 
 /** A transaction that stands in the journal with its commit block, whether it is in the filesystem by now or not. */
 export interface PastTransaction {
   readonly sequence: number;
-  readonly copies: readonly JournaledBlock[];
+  /** Its copies: their first row, and how many there are. */
+  readonly firstCopy: number;
+  readonly copyCount: number;
   /** When it was committed, in seconds since 1970; 0 where that is not told. */
   readonly committed: number;
   /** False when its first blocks were written over: then it had more copies than these. */
@@ -32,7 +35,7 @@ export const MOUNT_STEP = 3;
 /** A transaction whose commit block was not met yet. */
 interface OpenTransaction {
   readonly sequence: number;
-  readonly copies: JournaledBlock[];
+  readonly firstCopy: number;
   readonly isWhole: boolean;
   readonly isFirst: boolean;
 }
@@ -45,7 +48,7 @@ export async function scanJournal(
   journal: Journal,
   progress: SearchProgress,
   options?: ReadOptions,
-): Promise<Map<number, PastTransaction>> {
+): Promise<{ readonly found: Map<number, PastTransaction>; readonly rows: CopyRows }> {
   const scan = new JournalScan(journal, options);
   const end = Math.min(journal.end, journal.first + divideDown(MAX_SCANNED_BYTES, journal.blockSize));
   let at = journal.first;
@@ -57,22 +60,25 @@ export async function scanJournal(
   // A transaction that reaches over the end of the ring goes on at its beginning.
   const around = end === journal.end ? journal.end - journal.first : 0;
   for (let steps = 0; steps < around && scan.isOpen; steps++) at = await scan.step(at);
-  return scan.found;
+  return scan;
 }
 
 class JournalScan {
   readonly found = new Map<number, PastTransaction>();
+  readonly rows = new CopyRows();
   readonly #journal: Journal;
   readonly #options: ReadOptions | undefined;
+  /** The piece that is at hand, in memory that the next one takes over. */
   #piece: { readonly first: number; readonly bytes: Uint8Array } = { first: 0, bytes: new Uint8Array(0) };
+  readonly #memory: Uint8Array;
   #open: OpenTransaction | undefined;
-  #copyCount = 0;
   /** The number of the transaction whose commit block stands right before. */
   #committed: number | undefined;
 
   constructor(journal: Journal, options: ReadOptions | undefined) {
     this.#journal = journal;
     this.#options = options;
+    this.#memory = new Uint8Array(Math.min(PIECE_BYTES, journal.device.size));
   }
 
   get isOpen(): boolean {
@@ -88,7 +94,7 @@ class JournalScan {
       header.magic === JOURNAL_MAGIC && [descriptor, revoke, commit].some((type) => type === header.blockType);
     const isGood = isOwn && (header.blockType === commit || hasGoodTail(bytes, this.#journal));
     if (!isGood) {
-      this.#open = undefined;
+      this.#discard();
       this.#committed = undefined;
       return at + 1;
     }
@@ -96,33 +102,43 @@ class JournalScan {
     this.#begin(header.sequence, at);
     if (header.blockType === revoke) return at + 1;
     let next = at + 1;
-    for (const tag of parseTags(bytes, this.#journal))
-      this.#open!.copies.push({ ...tag, block: this.#wrapped(next++) });
+    for (const tag of parseTags(bytes, this.#journal)) {
+      const block = this.#wrapped(next++);
+      if (this.rows.length < MAX_COPIES) this.rows.push({ ...tag, block });
+    }
     return next;
   }
 
   #begin(sequence: number, at: number): void {
     if (this.#open?.sequence !== sequence) {
+      this.#discard();
       const step = this.#committed === undefined ? undefined : sequence - this.#committed;
       const isFirst = step === 2 || step === MOUNT_STEP || this.#wrapped(at) === this.#journal.first;
-      this.#open = { sequence, copies: [], isWhole: isFirst || step === 1, isFirst };
+      this.#open = { sequence, firstCopy: this.rows.length, isWhole: isFirst || step === 1, isFirst };
     }
     this.#committed = undefined;
   }
 
   #commit(bytes: Uint8Array, sequence: number, at: number): number {
     const open = this.#open;
+    if (open?.sequence !== sequence) this.#discard();
     this.#open = undefined;
     this.#committed = sequence;
+    if (open === undefined || open.sequence !== sequence) return at + 1;
     // One that goes over the end is met twice, the second time whole.
-    if (open?.sequence === sequence && this.#copyCount + open.copies.length <= MAX_COPIES) {
+    const copyCount = this.rows.length - open.firstCopy;
+    const before = this.found.get(sequence);
+    if (this.rows.length < MAX_COPIES && (before === undefined || before.copyCount < copyCount)) {
       const { secondsHigh, secondsLow } = COMMIT_BLOCK.parse(bytes);
-      const before = this.found.get(sequence);
-      if (before === undefined || before.copies.length < open.copies.length)
-        this.found.set(sequence, { ...open, committed: joinHalves(secondsHigh, secondsLow) });
-      this.#copyCount += open.copies.length;
-    }
+      this.found.set(sequence, { ...open, copyCount, committed: joinHalves(secondsHigh, secondsLow) });
+    } else this.rows.truncate(open.firstCopy);
     return at + 1;
+  }
+
+  /** What was begun has no commit block. */
+  #discard(): void {
+    if (this.#open !== undefined) this.rows.truncate(this.#open.firstCopy);
+    this.#open = undefined;
   }
 
   #wrapped(at: number): number {
@@ -138,7 +154,9 @@ class JournalScan {
       this.#options?.signal?.throwIfAborted();
       const offset = first * blockSize;
       const length = Math.min(PIECE_BYTES, device.size - offset);
-      this.#piece = { first, bytes: await readBytes(device, offset, length, this.#options) };
+      const bytes = this.#memory.subarray(0, length);
+      await device.readInto(bytes, offset, this.#options);
+      this.#piece = { first, bytes };
     }
     const at = (block - first) * blockSize;
     return this.#piece.bytes.subarray(at, at + blockSize);

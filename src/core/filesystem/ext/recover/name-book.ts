@@ -1,18 +1,12 @@
-/** A name of an inode that was seen in a directory: in which transactions, and whether as a living entry. */
-interface Sighting {
-  readonly parent: number;
-  readonly name: string;
-  /** What deletion left of an entry: it was right at some time before. */
-  readonly isSlack: boolean;
-  /** The transactions that had it, from one to another, by their places in the history: between them it may have been another's. */
-  readonly spans: { readonly first: number; readonly last: number }[];
-}
+import { NumberList } from '../../../bytes/number-list.ts';
+import { NumberMap } from '../../../bytes/number-map.ts';
+import { SparseBitSet } from '../../../bytes/sparse-bit-set.ts';
 
 /** Names of one inode that are kept: an inode's number is used again and again. What slack has is worth less. */
 const MAX_SIGHTINGS = 256;
 const MAX_SLACK = 16;
 /** What was seen in all. */
-const MAX_NAMES = 2 ** 22;
+const MAX_NAMES = 2 ** 21;
 /** Directories that are remembered with their names. */
 const MAX_DIRECTORIES = 2 ** 20;
 /** No path of Linux is deeper; damaged directories may go in circles. */
@@ -30,57 +24,113 @@ export interface Moment {
   readonly reusedBy: number | undefined;
 }
 
-/** The names of inodes and directories, as they are and as they were. */
-export class NameBook {
-  readonly #sightings = new Map<number, Sighting[]>();
-  readonly #directories = new Map<number, { readonly parent: number; readonly name: string }>();
+/** From when on and until when a name was seen, by places in the history. */
+interface Seen {
+  readonly first: number;
+  readonly last: number;
+  /** The copy of the same block before this one: what was in both was there all the time between. */
+  readonly before?: number | undefined;
+}
 
-  #count = 0;
+/**
+ * The names of inodes and directories, as they are and as they were. There may be a million: what was seen of a name is a row of
+ * numbers, a second span of the same name another row.
+ */
+export class NameBook {
+  /** The newest row of each inode; a row has the one before it. */
+  readonly #heads = new NumberMap();
+  readonly #rows = {
+    next: NumberList.ofUint32(),
+    parent: NumberList.ofUint32(),
+    first: NumberList.ofUint32(),
+    last: NumberList.ofUint32(),
+    isSlack: NumberList.ofUint32(),
+  };
+  readonly #names: string[] = [];
+  readonly #directories = new NumberMap();
+  readonly #directoryParents = NumberList.ofUint32();
+  readonly #directoryNames: string[] = [];
+  /** Directories that no other one has an entry for. */
+  readonly #tops = new SparseBitSet();
 
   /** A directory that is there, with its name; false when it was known already. */
   addDirectory(id: number, parent: number, name: string): boolean {
     if (id === ROOT_INODE || this.#directories.has(id) || this.#directories.size >= MAX_DIRECTORIES) return false;
-    this.#directories.set(id, { parent, name });
+    this.#directories.set(id, this.#directoryParents.push(parent));
+    this.#directoryNames.push(name);
     return true;
   }
 
-  add(id: number, parent: number, name: string, isSlack: boolean, last: number, first: number = last): void {
-    const known = this.#sightings.get(id) ?? [];
-    const same = known.find((one) => one.parent === parent && one.name === name && one.isSlack === isSlack);
-    if (this.#count >= MAX_NAMES) return;
-    if (same !== undefined) same.spans.push({ first, last });
-    else if (known.length < (isSlack ? MAX_SLACK : MAX_SIGHTINGS)) {
-      known.push({ parent, name, isSlack, spans: [{ first, last }] });
-      this.#sightings.set(id, known);
-    }
-    this.#count++;
+  /** A directory that is there and has no name: what is below it is told from there. */
+  addTop(id: number): void {
+    this.#tops.add(id);
   }
 
-  /** The likeliest path: absolute, or the name alone when its directory is not known; undefined without a name. */
+  add(id: number, parent: number, name: string, isSlack: boolean, { first, last, before }: Seen): void {
+    const rows = this.#rows;
+    let known = 0;
+    let shared = name;
+    for (const row of this.#rowsOf(id)) {
+      known++;
+      if (rows.parent.at(row) !== parent || this.#names[row] !== name) continue;
+      if ((rows.isSlack.at(row) === 1) !== isSlack) continue;
+      const [from, to] = [rows.first.at(row), rows.last.at(row)];
+      if ((from <= first && first <= to) || to === before) {
+        rows.last.set(row, Math.max(to, last));
+        return;
+      }
+      shared = this.#names[row]!;
+    }
+    if (known >= (isSlack ? MAX_SLACK : MAX_SIGHTINGS) || this.#names.length >= MAX_NAMES) return;
+    rows.parent.push(parent);
+    rows.first.push(first);
+    rows.last.push(last);
+    rows.isSlack.push(isSlack ? 1 : 0);
+    // Rows are counted from 1 here: 0 is the end.
+    this.#heads.set(id, rows.next.push(this.#heads.get(id) ?? 0) + 1);
+    this.#names.push(shared);
+  }
+
+  /**
+   * The likeliest path: absolute; from the directory that no other one has an entry for (`#12/a`); the name alone when its
+   * directory is not known; undefined without a name.
+   */
   path(id: number, moment: Moment): string | undefined {
-    const sighting = this.#best(id, moment);
-    if (sighting === undefined) return undefined;
-    const folder = this.#folder(sighting.parent, moment);
-    return folder === undefined ? sighting.name : `${folder}/${sighting.name}`;
+    const row = this.#best(id, moment);
+    if (row === undefined) return undefined;
+    const name = this.#names[row]!;
+    const folder = this.#folder(this.#rows.parent.at(row), moment);
+    return folder === undefined ? name : `${folder}/${name}`;
   }
 
   /** How many names are as likely as the one that `path` gives: an inode's number is used again, and slack does not say when. */
   nameCount(id: number, moment: Moment): number {
-    const known = this.#sightings.get(id) ?? [];
-    const least = Math.min(...known.map((sighting) => distance(sighting, moment)));
-    if (least === Number.POSITIVE_INFINITY) return 0;
-    return known.filter((sighting) => distance(sighting, moment) === least).length;
+    const best = this.#best(id, moment);
+    if (best === undefined) return 0;
+    const least = this.#distance(best, moment);
+    const names = new Set<string>();
+    for (const row of this.#likelyRows(id, moment))
+      if (this.#distance(row, moment) === least) names.add(`${this.#rows.parent.at(row)}/${this.#names[row]}`);
+    return names.size;
   }
 
   #folder(id: number, moment: Moment): string | undefined {
     const names: string[] = [];
     let here = id;
     for (let depth = 0; here !== ROOT_INODE; depth++) {
+      if (depth > MAX_DEPTH) return undefined;
+      const directory = this.#directories.get(here);
       // Whether the directory's own inode was used again is not known here.
-      const next = this.#directories.get(here) ?? this.#best(here, { ...moment, reusedBy: undefined });
-      if (next === undefined || depth > MAX_DEPTH) return undefined;
-      names.push(next.name);
-      here = next.parent;
+      const row = directory === undefined ? this.#best(here, { ...moment, reusedBy: undefined }) : undefined;
+      if (directory !== undefined) {
+        names.push(this.#directoryNames[directory]!);
+        here = this.#directoryParents.at(directory);
+      } else if (row !== undefined) {
+        names.push(this.#names[row]!);
+        here = this.#rows.parent.at(row);
+      } else if (this.#tops.has(here)) {
+        return [topName(here), ...names.reverse()].join('/');
+      } else return undefined;
     }
     return names
       .reverse()
@@ -88,36 +138,53 @@ export class NameBook {
       .join('');
   }
 
-  #best(id: number, moment: Moment): Sighting | undefined {
-    let best: Sighting | undefined;
+  #best(id: number, moment: Moment): number | undefined {
+    let best: number | undefined;
     let least = Number.POSITIVE_INFINITY;
-    for (const sighting of this.#sightings.get(id) ?? []) {
-      const apart = distance(sighting, moment);
-      if (apart < least) {
-        best = sighting;
-        least = apart;
-      }
+    for (const row of this.#likelyRows(id, moment)) {
+      const distance = this.#distance(row, moment);
+      // Of equals the one that was seen first: rows come in the opposite order.
+      if (distance > least) continue;
+      best = row;
+      least = distance;
     }
     return best;
   }
-}
 
-/** How far from the moment a name was seen; infinite for what is known to be another file's. */
-function distance(sighting: Sighting, moment: Moment): number {
-  const { spans, isSlack } = sighting;
-  const { order, endOrder } = moment;
-  let least = Number.POSITIVE_INFINITY;
-  if (isOfNextLife(sighting, moment)) return least;
-  for (const { first, last } of spans) {
+  *#rowsOf(id: number): Generator<number, void> {
+    for (let row = this.#heads.get(id) ?? 0; row > 0; row = this.#rows.next.at(row - 1)) yield row - 1;
+  }
+
+  /** Those that may be of the file that it was then. */
+  *#likelyRows(id: number, moment: Moment): Generator<number, void> {
+    for (const row of this.#rowsOf(id)) if (!this.#isOfNextLife(row, id, moment)) yield row;
+  }
+
+  /** Whether it is the name that the inode has now, as another file, and was never seen while it was this one. */
+  #isOfNextLife(row: number, id: number, { order, endOrder, reusedBy }: Moment): boolean {
+    const { parent, first, last, isSlack } = this.#rows;
+    if (reusedBy === undefined || isSlack.at(row) === 1) return false;
+    let isNow = false;
+    for (const one of this.#rowsOf(id)) {
+      const isSame =
+        this.#names[one] === this.#names[row] && parent.at(one) === parent.at(row) && isSlack.at(one) === 0;
+      if (!isSame) continue;
+      if (first.at(one) < (endOrder ?? order + 1)) return false;
+      isNow ||= last.at(one) === reusedBy;
+    }
+    return isNow;
+  }
+
+  #distance(row: number, { order, endOrder }: Moment): number {
+    const [first, last] = [this.#rows.first.at(row), this.#rows.last.at(row)];
+    const isSlack = this.#rows.isSlack.at(row) === 1;
     const apart = Math.max(first - order, order - last, 0);
     const isLater = endOrder !== undefined && !isSlack && first >= endOrder;
-    least = Math.min(least, apart + (isLater ? LATER_DISTANCE : 0));
+    return apart + (isLater ? LATER_DISTANCE : 0) + (isSlack ? SLACK_DISTANCE : 0);
   }
-  return least + (isSlack ? SLACK_DISTANCE : 0);
 }
 
-/** Whether it is the name that the inode has now, as another file, and was never seen while it was this one. */
-function isOfNextLife({ spans, isSlack }: Sighting, { order, endOrder, reusedBy }: Moment): boolean {
-  if (reusedBy === undefined || isSlack || !spans.some(({ last }) => last === reusedBy)) return false;
-  return spans.every(({ first }) => first >= (endOrder ?? order + 1));
+/** What a directory without a name is called: as e2fsck does in lost+found. */
+export function topName(id: number): string {
+  return `#${id}`;
 }

@@ -1,11 +1,12 @@
 import { firstAtLeast } from '../../../bytes/sorted-search.ts';
-import type { SparseBitSet } from '../../../bytes/sparse-bit-set.ts';
+import { SparseBitSet } from '../../../bytes/sparse-bit-set.ts';
 import { viewOf } from '../../../bytes/struct.ts';
 import type { ReadOptions } from '../../../device/block-device.ts';
 import type { DirectoryEntry } from '../../filesystem.ts';
 import type { BlockRun } from '../block-run.ts';
 import { directoryBatches } from '../directory.ts';
 import { type DirectoryRules, decodeDirectoryBlock } from '../directory-block.ts';
+import { encryptedName } from '../encrypted-name.ts';
 import { hasFlag, type Inode } from '../inode.ts';
 import { blockRuns } from '../mapping.ts';
 import type { ExtVolume } from '../volume.ts';
@@ -28,6 +29,10 @@ export class NameSearch {
   readonly #options: ReadOptions | undefined;
   /** The place in the history that is now. */
   readonly #now: number;
+  /** What a directory that the root leads to has an entry for. */
+  readonly reached = new SparseBitSet();
+  /** Directories whose names are encrypted. */
+  readonly #encrypted = new SparseBitSet();
   /** The directory that a target of the journal is a block of. */
   readonly #owners = new Map<number, number>();
 
@@ -50,35 +55,59 @@ export class NameSearch {
   /** The tree as it is, and what is left in its directories of entries that were deleted. */
   async searchTree(): Promise<void> {
     const pending = [ROOT_INODE];
+    this.reached.add(ROOT_INODE);
     for (let id = pending.pop(); id !== undefined; id = pending.pop()) {
-      this.#options?.signal?.throwIfAborted();
-      try {
-        const inode = await this.#volume.inode(id, this.#options);
-        if (inode.kind !== 'directory') continue;
-        if (inode.size > this.#volume.geometry.blockSize) await this.#own(inode);
-        for await (const batch of directoryBatches(this.#past, inode, { ...this.#options, deleted: true }))
-          for (const entry of batch) if (await this.#noteLive(id, entry)) pending.push(entry.nodeId);
-      } catch {
-        // What a damaged directory has lost is not found: nobody was told that it would be.
-        this.#options?.signal?.throwIfAborted();
-      }
+      const parent = id;
+      await this.searchLive(id, this.reached, (entry) => {
+        pending.push(entry.nodeId);
+        this.#book.addDirectory(entry.nodeId, parent, entry.name);
+      });
     }
   }
 
-  /** True for a directory that is to be entered. */
-  async #noteLive(parent: number, { name, nodeId, kind, deleted }: DirectoryEntry): Promise<boolean> {
-    if (nodeId === 0) return false;
-    if (this.#wanted.has(nodeId)) this.#book.add(nodeId, parent, name, deleted, this.#now);
-    if (deleted) return false;
-    const isDirectory =
-      kind === 'unknown' ? (await this.#past.inode(nodeId)).kind === 'directory' : kind === 'directory';
-    return isDirectory && this.#book.addDirectory(nodeId, parent, name);
+  /**
+   * The entries of a directory that is there: those that are live are taken down in `reached`, and `onDirectory` is called for
+   * each directory that was not there yet.
+   */
+  async searchLive(id: number, reached: SparseBitSet, onDirectory: (entry: DirectoryEntry) => void): Promise<void> {
+    this.#options?.signal?.throwIfAborted();
+    try {
+      const inode = await this.#past.inode(id, this.#options);
+      if (inode.kind !== 'directory') return;
+      if (hasFlag(inode, 'encrypted')) this.#encrypted.add(id);
+      if (inode.size > this.#volume.geometry.blockSize) await this.#own(inode);
+      for await (const batch of directoryBatches(this.#past, inode, { ...this.#options, deleted: true })) {
+        for (const entry of batch) {
+          const { nodeId, name, deleted } = entry;
+          if (nodeId === 0) continue;
+          if (this.#wanted.has(nodeId))
+            this.#book.add(nodeId, id, name, deleted, { first: this.#now, last: this.#now });
+          if (deleted || !reached.add(nodeId)) continue;
+          if (await this.#isDirectory(entry)) onDirectory(entry);
+        }
+      }
+    } catch {
+      // What a damaged directory has lost is told by those that have no name then.
+      this.#options?.signal?.throwIfAborted();
+    }
+  }
+
+  async #isDirectory({ kind, nodeId }: DirectoryEntry): Promise<boolean> {
+    if (kind !== 'unknown') return kind === 'directory';
+    try {
+      return (await this.#past.inode(nodeId, this.#options)).kind === 'directory';
+    } catch {
+      this.#options?.signal?.throwIfAborted();
+      return false;
+    }
   }
 
   /** The entries of a directory that is no more, or was otherwise, as they were from one transaction to the one at `order`. */
   async searchDirectory(inode: Inode, order?: number, firstOrder?: number): Promise<void> {
     const history = order === undefined ? undefined : this.#history;
     const volume = new PastVolume(this.#volume, history, order);
+    const last = order ?? this.#now;
+    if (hasFlag(inode, 'encrypted')) this.#encrypted.add(inode.id);
     try {
       if (!hasFlag(inode, 'inlineData')) {
         if (!(await this.#isOwn(volume, inode))) return;
@@ -86,7 +115,8 @@ export class NameSearch {
       }
       for await (const batch of directoryBatches(volume, inode, { ...this.#options, deleted: true }))
         for (const { name, nodeId, deleted } of batch)
-          if (this.#wanted.has(nodeId)) this.#book.add(nodeId, inode.id, name, deleted, order ?? this.#now, firstOrder);
+          if (this.#wanted.has(nodeId))
+            this.#book.add(nodeId, inode.id, name, deleted, { first: firstOrder ?? last, last });
     } catch {
       this.#options?.signal?.throwIfAborted();
     }
@@ -129,16 +159,31 @@ export class NameSearch {
     };
     for (let target = 0; target < history.targets.length; target++) {
       this.#options?.signal?.throwIfAborted();
+      let before: number | undefined;
       for (const past of history.copiesOf(target)) {
         const bytes = await history.read(past, this.#options);
         const owner = bytes === undefined ? undefined : (ownerOf(bytes) ?? this.#owners.get(target));
-        if (bytes === undefined || owner === undefined) continue;
+        if (bytes === undefined || owner === undefined) {
+          before = undefined;
+          continue;
+        }
         const found: DirectoryEntry[] = [];
         decodeDirectoryBlock({ bytes, view: viewOf(bytes), at: 0, length: bytes.length, offset: 0 }, rules, found);
         for (const { name, nodeId, deleted } of found)
-          if (this.#wanted.has(nodeId)) this.#book.add(nodeId, owner, name, deleted, past.order);
+          if (this.#wanted.has(nodeId))
+            this.#book.add(nodeId, owner, this.#shown(owner, name), deleted, {
+              first: past.order,
+              last: past.order,
+              before,
+            });
+        before = past.order;
       }
     }
+  }
+
+  /** A name as a listing of its directory has it. */
+  #shown(directory: number, name: string): string {
+    return this.#encrypted.has(directory) ? encryptedName(name) : name;
   }
 }
 

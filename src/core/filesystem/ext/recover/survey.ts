@@ -1,5 +1,4 @@
 import type { ReadOptions } from '../../../device/block-device.ts';
-import { extentsOf } from '../../../device/extent.ts';
 import type { BlockRun } from '../block-run.ts';
 import { hasFlag, type Inode } from '../inode.ts';
 import { blockRuns } from '../mapping.ts';
@@ -77,24 +76,6 @@ function countContradiction({ geometry }: ExtVolume, inode: Inode, blocks: numbe
   if (clusterSize !== blockSize || isSelfContained(inode)) return undefined;
   const counted = (inode.sectors * 512) / blockSize - (inode.attributeBlock === 0 ? 0 : 1);
   return counted === blocks ? undefined : `it counts ${counted} blocks, and its map has ${blocks}`;
-}
-
-/** Whether a run lies where the image stores nothing: what was there may have been given back (TRIM). */
-export async function isUnstored(
-  volume: ExtVolume,
-  runs: readonly BlockRun[],
-  options?: ReadOptions,
-): Promise<boolean> {
-  const { blockSize } = volume.geometry;
-  for (const { physical, count, unwritten } of runs) {
-    if (unwritten) continue;
-    const start = physical * blockSize;
-    const length = Math.min(count * blockSize, volume.device.size - start);
-    if (length < count * blockSize) return true;
-    for await (const extent of extentsOf(volume.device, { start, length }, options))
-      if (extent.kind === 'zero') return true;
-  }
-  return false;
 }
 
 /** Whether `older` says of each of its blocks what `newer` does: the newer one only has more behind. */
