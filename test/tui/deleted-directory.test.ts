@@ -33,6 +33,6 @@ test('a deleted directory of FAT: its files are deleted, found, shown and extrac
   driver.type(`${folder}/out`);
   driver.press('prompt-accept');
   await driver.settle();
-  t.regex(driver.state.message?.text ?? '', /^1 file .* extracted/);
+  t.regex(driver.state.message?.text ?? '', /^1 file .* recovered/);
   t.is(readFileSync(path.join(folder, 'out/and one below/a long file.txt'), 'utf8'), readFileSync(source, 'utf8'));
 });

@@ -1,4 +1,4 @@
-import { PagedBits } from '../../../bytes/paged-bits.ts';
+import { SparseBitSet } from '../../../bytes/sparse-bit-set.ts';
 import { INODE_FLAG } from '../inode-flags.ts';
 import { walkBlockMap } from './block-map.ts';
 import { walkExtents } from './extent-map.ts';
@@ -19,7 +19,7 @@ export async function checkBadBlocks(state: CheckState, inode: RawInode): Promis
       problem('bad-block-in-metadata', undefined, `block ${block} is its own`);
     state.usedClusters.add(cluster);
   };
-  const seen = new PagedBits();
+  const seen = new SparseBitSet();
   const sink = {
     problem,
     mapBlock: (block: number): boolean => {

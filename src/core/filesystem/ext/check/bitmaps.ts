@@ -1,4 +1,6 @@
-import { allSet, countBits, countCommonBits, differingBits, PagedBits } from '../../../bytes/paged-bits.ts';
+import { allSet, countCommonBits, differingBits } from '../../../bytes/bitmap.ts';
+import { countBits } from '../../../bytes/bits.ts';
+import { SparseBitSet } from '../../../bytes/sparse-bit-set.ts';
 import { bitmapChecksum } from '../checksums.ts';
 import { GROUP_DESCRIPTOR_HIGH } from '../group-descriptor.ts';
 import type { CheckState } from './state.ts';
@@ -53,7 +55,7 @@ async function checkBlockBitmap(state: CheckState, group: number): Promise<numbe
   const stored = bitmap.isUnwritten ? metadataBits(state, group, bitmap.count) : await readBitmap(state, bitmap);
   if (stored === undefined) return 0;
   compare(state, bitmap, stored, state.usedClusters, first);
-  const free = bitmap.count - countBits(stored, bitmap.count);
+  const free = bitmap.count - countBits(stored, 0, bitmap.count);
   tellCount(state, group, 'blocks', groups.freeBlockCount[group]!, free);
   return free;
 }
@@ -67,7 +69,7 @@ function metadataBits(state: CheckState, group: number, count: number): Uint8Arr
     state.metadataBlocks.copyTo(bits, first, count);
     return bits;
   }
-  const clusters = new PagedBits();
+  const clusters = new SparseBitSet();
   for (let cluster = 0; cluster < count; cluster++)
     if (state.metadataBlocks.hasAny(first + cluster * ratio, ratio)) clusters.add(cluster);
   clusters.copyTo(bits, 0, count);
@@ -90,7 +92,7 @@ async function checkInodeBitmap(state: CheckState, group: number): Promise<numbe
   const stored = bitmap.isUnwritten ? new Uint8Array(Math.ceil(perGroup / 8)) : await readBitmap(state, bitmap);
   if (stored === undefined) return 0;
   compare(state, bitmap, stored, state.usedInodes, first);
-  const free = perGroup - countBits(stored, perGroup);
+  const free = perGroup - countBits(stored, 0, perGroup);
   tellCount(state, group, 'inodes', groups.freeInodeCount[group]!, free);
   const directories = new Uint8Array(Math.ceil(perGroup / 8));
   state.directories.copyTo(directories, first, perGroup);
@@ -126,7 +128,7 @@ async function readBitmap(state: CheckState, bitmap: Bitmap): Promise<Uint8Array
   return bytes;
 }
 
-function compare(state: CheckState, bitmap: Bitmap, stored: Uint8Array, used: PagedBits, first: number): void {
+function compare(state: CheckState, bitmap: Bitmap, stored: Uint8Array, used: SparseBitSet, first: number): void {
   const actual = new Uint8Array(Math.ceil(bitmap.count / 8));
   used.copyTo(actual, first, bitmap.count);
   const structure = `${bitmap.what} bitmap of group ${bitmap.group}`;

@@ -1,4 +1,4 @@
-import { PagedBits } from '../../../bytes/paged-bits.ts';
+import { SparseBitSet } from '../../../bytes/sparse-bit-set.ts';
 import { ROOT_INODE } from './limits.ts';
 import type { CheckState } from './state.ts';
 
@@ -6,7 +6,7 @@ import type { CheckState } from './state.ts';
 export function checkConnections(state: CheckState): void {
   const { usedInodes, directories, parents, dotDots, storedLinks } = state;
   if (!usedInodes.has(ROOT_INODE)) state.error('root-missing', 'inode 2', undefined, 'there is no root directory');
-  const connected = new PagedBits();
+  const connected = new SparseBitSet();
   connected.add(ROOT_INODE);
   for (const id of storedLinks.keys()) {
     if (!directories.has(id) || !usedInodes.has(id)) continue;
@@ -19,7 +19,7 @@ export function checkConnections(state: CheckState): void {
 }
 
 /** Goes up from a directory to one that is known to be connected; all on the way count as told. */
-function followUp(state: CheckState, start: number, connected: PagedBits): void {
+function followUp(state: CheckState, start: number, connected: SparseBitSet): void {
   const way = new Set<number>();
   let id = start;
   while (connected.add(id)) {

@@ -1,4 +1,4 @@
-import { PagedBits } from '../../../bytes/paged-bits.ts';
+import { SparseBitSet } from '../../../bytes/sparse-bit-set.ts';
 import { directoryBlockChecksum, inodeSeed } from '../checksums.ts';
 import { I_BLOCK_BYTES, I_BLOCK_OFFSET } from '../inode.ts';
 import { DirectoryCheck } from './directory-check.ts';
@@ -21,7 +21,7 @@ const MAX_DAMAGED_BLOCKS = 64;
 export async function checkDirectories(state: CheckState, onBlocks: (bytes: number) => void): Promise<void> {
   const { directoryRuns } = state;
   state.parents.set(ROOT_INODE, ROOT_INODE);
-  const seen = new PagedBits();
+  const seen = new SparseBitSet();
   for (let index = 0; index < directoryRuns.length; ) {
     state.options.signal?.throwIfAborted();
     const { id } = directoryRuns.at(index);
@@ -61,7 +61,7 @@ async function checkRuns(
   state: CheckState,
   inode: DirectoryInode,
   runs: readonly DirectoryRun[],
-  seen: PagedBits,
+  seen: SparseBitSet,
   onBlocks: (bytes: number) => void,
 ): Promise<void> {
   const last = runs.at(-1)!;
@@ -114,7 +114,7 @@ function checkPiece(
   inode: DirectoryInode,
   check: DirectoryCheck,
   index: DirectoryIndex | undefined,
-  seen: PagedBits,
+  seen: SparseBitSet,
   run: DirectoryRun,
   bytes: Uint8Array,
 ): number {

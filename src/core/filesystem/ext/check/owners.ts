@@ -1,4 +1,4 @@
-import { PagedBits } from '../../../bytes/paged-bits.ts';
+import { SparseBitSet } from '../../../bytes/sparse-bit-set.ts';
 import { viewOf } from '../../../bytes/struct.ts';
 import type { DirectoryEntry } from '../../filesystem.ts';
 import { decodeDirectoryBlock } from '../directory-block.ts';
@@ -94,7 +94,7 @@ async function eachDirectoryBlock(
     decodeDirectoryBlock({ bytes, view: viewOf(bytes), at: 0, length: bytes.length, offset }, rules, found);
     take(id, found);
   };
-  const seen = new PagedBits();
+  const seen = new SparseBitSet();
   for (let index = 0; index < directoryRuns.length; index++) {
     state.options.signal?.throwIfAborted();
     const { id, block, count } = directoryRuns.at(index);

@@ -1,6 +1,6 @@
-import { PagedBits } from '../../../bytes/paged-bits.ts';
 import { PagedNumbers } from '../../../bytes/paged-numbers.ts';
 import { divideDown } from '../../../bytes/rounding.ts';
+import { SparseBitSet } from '../../../bytes/sparse-bit-set.ts';
 import type { BlockDevice, ReadOptions } from '../../../device/block-device.ts';
 import { readBytes } from '../../../device/block-device.ts';
 import { CachedDevice } from '../../../device/cached-device.ts';
@@ -25,21 +25,21 @@ export class CheckState {
   readonly findings = new Findings();
   readonly ratio: number;
   /** Clusters that belong to something, and those that belong to more than one thing. */
-  readonly usedClusters = new PagedBits();
-  readonly sharedClusters = new PagedBits();
+  readonly usedClusters = new SparseBitSet();
+  readonly sharedClusters = new SparseBitSet();
   /** Blocks of superblocks, descriptors, bitmaps and inode tables. */
-  readonly metadataBlocks = new PagedBits();
+  readonly metadataBlocks = new SparseBitSet();
   /** Groups whose inode table lies on other metadata. */
-  readonly lostTables = new PagedBits();
-  readonly usedInodes = new PagedBits();
-  readonly directories = new PagedBits();
-  readonly files = new PagedBits();
+  readonly lostTables = new SparseBitSet();
+  readonly usedInodes = new SparseBitSet();
+  readonly directories = new SparseBitSet();
+  readonly files = new SparseBitSet();
   /** Inodes whose mode makes no sense: they have no file type that an entry could tell. */
-  readonly badInodes = new PagedBits();
+  readonly badInodes = new SparseBitSet();
   /** By inode in use that is neither: its type of file, as entries tell it. */
   readonly otherKinds = new PagedNumbers();
-  readonly casefolded = new PagedBits();
-  readonly imagic = new PagedBits();
+  readonly casefolded = new SparseBitSet();
+  readonly imagic = new SparseBitSet();
   /** By inode: the link count that it has, and how many entries name it. */
   readonly storedLinks = new PagedNumbers();
   readonly countedLinks = new PagedNumbers();
@@ -47,7 +47,7 @@ export class CheckState {
   readonly parents = new PagedNumbers();
   readonly dotDots = new PagedNumbers();
   /** Attribute blocks that were looked at; of those that more than one inode may have, how many are still to come. */
-  readonly seenAttributeBlocks = new PagedBits();
+  readonly seenAttributeBlocks = new SparseBitSet();
   readonly attributeReferences = new Map<number, number>();
   /** Clusters that an attribute block counts for, where that is not 1: values of it are elsewhere. */
   readonly attributeClusters = new Map<number, number>();
@@ -58,7 +58,7 @@ export class CheckState {
   readonly policyNumbers = new Map<string, number>();
   readonly directoryRuns = new DirectoryRuns();
   readonly indexed = new Set<number>();
-  readonly inlineDirectories = new PagedBits();
+  readonly inlineDirectories = new SparseBitSet();
   /** By directory, where its blocks have checksums: what those begin with. */
   readonly generations = new PagedNumbers();
   /** Blocks that directories claim, together. */
