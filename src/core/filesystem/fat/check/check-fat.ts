@@ -117,7 +117,8 @@ function sharedFinding({ table, geometry }: FatFileSystem, { entry, claim, owner
 
 function lostFinding({ table, geometry }: FatFileSystem, { first, count, stop, at }: LostChain): Finding {
   const ends = stop === 'end' ? '' : `; it ${LOST_ENDS[stop]} ${at}`;
-  const message = `${clusters(count)} from ${first} on (${count * geometry.clusterSize} bytes) are in use, and no file has them${ends}`;
+  const use = count === 1 ? 'is in use, and no file has it' : 'are in use, and no file has them';
+  const message = `${clusters(count)} from ${first} on (${count * geometry.clusterSize} bytes) ${use}${ends}`;
   const structure = `FAT entry of cluster ${first}`;
   return { severity: 'error', code: 'lost-chain', structure, offset: table.entryOffset(first), message };
 }
