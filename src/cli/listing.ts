@@ -5,13 +5,13 @@ import {
   type FileSystem,
   formatLocator,
   type Image,
-  notFound,
   type Target,
   type Volume,
   type WalkedEntry,
   walkBatches,
 } from '../core/index.ts';
 import { nodeJson } from './describe.ts';
+import { ofEachFilesystem } from './mounted.ts';
 import { errorJson, errorLine } from './output.ts';
 import type { Session } from './session.ts';
 
@@ -53,32 +53,11 @@ export async function startsOf(target: Target, session: Session): Promise<readon
 }
 
 /** The roots of all filesystems; those that cannot be read are said on standard error. */
-async function roots(image: Image, session: Session): Promise<Start[]> {
-  const starts: Start[] = [];
-  let failures = 0;
-  for (const volume of image.volumes) {
-    try {
-      const filesystem = await volume.filesystem();
-      if (filesystem !== undefined)
-        starts.push({
-          volume,
-          filesystem,
-          node: await filesystem.node(filesystem.rootId, session),
-          path: '/',
-          deleted: false,
-        });
-    } catch (error) {
-      failures++;
-      session.leaveOut(`${volume.name || 'disk'}: ${errorLine(error)}`);
-    }
-  }
-  if (image.partitionError !== undefined) session.leaveOut(errorLine(image.partitionError));
-  else if (starts.length === 0 && failures === 0) {
-    // An empty listing would say that there is a filesystem, and nothing in it.
-    const found = 'none that is read; "info" says what there is';
-    throw notFound({ layer: 'filesystem', structure: 'disk', offset: 0, expected: 'a filesystem', found });
-  }
-  return starts;
+function roots(image: Image, session: Session): Promise<Start[]> {
+  return ofEachFilesystem(image, session, async ({ volume, filesystem }) => {
+    const node = await filesystem.node(filesystem.rootId, session);
+    return { volume, filesystem, node, path: '/', deleted: false };
+  });
 }
 
 /** The entries of a directory, or of all below it; what cannot be read is said on standard error. */

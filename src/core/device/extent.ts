@@ -85,7 +85,7 @@ export function joinExtents(last: Extent, next: Extent): Extent | undefined {
 }
 
 /** The same extents with neighbours joined; when the source fails, what came before the failure is still given. */
-export async function* mergeExtents(extents: AsyncIterable<Extent>): AsyncGenerator<Extent, void> {
+export async function* mergeExtents(extents: AsyncIterable<Extent> | Iterable<Extent>): AsyncGenerator<Extent, void> {
   let last: Extent | undefined;
   try {
     for await (const extent of extents) {
@@ -96,17 +96,6 @@ export async function* mergeExtents(extents: AsyncIterable<Extent>): AsyncGenera
   } catch (error) {
     if (last !== undefined) yield last;
     throw error;
-  }
-  if (last !== undefined) yield last;
-}
-
-/** The same of extents that are at hand. */
-export function* joinedExtents(extents: Iterable<Extent>): Generator<Extent, void> {
-  let last: Extent | undefined;
-  for (const extent of extents) {
-    const joined = last === undefined ? undefined : joinExtents(last, extent);
-    if (last !== undefined && joined === undefined) yield last;
-    last = joined ?? extent;
   }
   if (last !== undefined) yield last;
 }

@@ -1,6 +1,6 @@
 import { divideDown, divideUp } from '../../bytes/rounding.ts';
 import type { ByteRange } from '../../device/block-device.ts';
-import { clipExtent, type Extent, joinedExtents, mergeExtents } from '../../device/extent.ts';
+import { clipExtent, type Extent, mergeExtents } from '../../device/extent.ts';
 import { unsupported } from '../../errors.ts';
 import type { MapOptions } from '../filesystem.ts';
 import { blockMapRuns } from './block-map.ts';
@@ -35,8 +35,9 @@ export async function* inodeExtents(
   const isMapped = hasFlag(inode, 'extents') && !hasFlag(inode, 'inlineData') && options?.onLost === undefined;
   const runs = isMapped ? rootRuns(volume, inode) : undefined;
   // Nearly every file has all its extents in the inode: nothing has to be waited for.
-  if (runs !== undefined) for (const extent of joinedExtents(placed(piecesOf(volume, runs), wanted))) yield extent;
-  else yield* mergeExtents(rawExtents(volume, inode, wanted, options));
+  const extents =
+    runs === undefined ? rawExtents(volume, inode, wanted, options) : placed(piecesOf(volume, runs), wanted);
+  yield* mergeExtents(extents);
 }
 
 /** Encrypted content is recognized and refused; a directory's names can be listed raw. */

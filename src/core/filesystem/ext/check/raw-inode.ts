@@ -21,7 +21,7 @@ export class RawInode {
   readonly id: number;
   /** Byte offset in the device. */
   readonly offset: number;
-  /** The whole inode; its memory may be used again when the scan goes on. */
+  /** The whole inode, and no more; its memory may be used again when the scan goes on. */
   readonly bytes: Uint8Array;
   readonly #view: DataView;
   readonly mode: number;
@@ -35,7 +35,7 @@ export class RawInode {
 
   readonly #at: number;
 
-  /** `bytes` has the inode, or many: this one begins at `at` of it, and `view` shows all of it. */
+  /** `bytes` is the inode alone; `view` may show more, of which the inode begins at `at`. */
   constructor(bytes: Uint8Array, id: number, offset: number, view: DataView = viewOf(bytes), at = 0) {
     this.id = id;
     this.offset = offset;
